@@ -1,0 +1,132 @@
+//! An implementation under test, behind ACP/1.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+/// A request as it goes to an implementation: no case id, no expectation.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Operation.
+    pub op: String,
+    /// `"0.2"` or `"0.4"`.
+    pub spec: &'static str,
+    /// Arguments.
+    pub args: Map<String, Value>,
+    /// Named bytes.
+    pub parts: Vec<Blob>,
+}
+
+/// Named bytes in a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blob {
+    /// Part name.
+    pub name: String,
+    /// Element type as the contract writes it (`f32`, …), for tensors.
+    pub dtype: Option<String>,
+    /// Dimensions, for tensors.
+    pub shape: Option<Vec<u64>>,
+    /// The bytes.
+    pub bytes: std::sync::Arc<[u8]>,
+}
+
+/// What an implementation answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Done, with its content and parts.
+    Ok {
+        /// The object under `ok`.
+        ok: Map<String, Value>,
+        /// The parts of the blob.
+        parts: Vec<Blob>,
+    },
+    /// Refused, with a class.
+    Err {
+        /// Class code.
+        code: String,
+        /// Free text, never judged.
+        detail: String,
+    },
+    /// This operation or feature is not implemented there.
+    Unsupported(String),
+    /// The adapter caught a panic or a foreign exception.
+    Fault(String),
+}
+
+/// How an exchange failed without an answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Lost {
+    /// The child is gone.
+    #[error("the adapter died: {status}")]
+    Died {
+        /// Exit status or signal, in words.
+        status: String,
+    },
+    /// Nothing came in time.
+    #[error("no answer within {limit:?}")]
+    Timeout {
+        /// The limit that ran out.
+        limit: Duration,
+    },
+    /// What came is not ACP/1.
+    #[error("protocol error: {what}")]
+    Protocol {
+        /// What is wrong with the frame, with offsets.
+        what: String,
+    },
+}
+
+/// One running instance of an implementation: a child process, or an in-process value in tests.
+pub trait Instance: Send {
+    /// Sends one request and waits for its answer.
+    ///
+    /// # Errors
+    /// [`Lost`] when the instance died, stayed silent or broke the protocol. It is not to be used again after that.
+    fn exchange(&mut self, request: &Request, limit: Duration) -> Result<Answer, Lost>;
+
+    /// Sends several requests with up to `window` unanswered at a time. The answers come back in the order of the
+    /// requests. The default is lock-step.
+    fn exchange_all(
+        &mut self,
+        requests: &[Request],
+        limit: Duration,
+        window: usize,
+    ) -> Vec<Result<Answer, Lost>> {
+        let _ = window;
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let answer = self.exchange(request, limit);
+            let lost = answer.is_err();
+            answers.push(answer);
+            if lost {
+                break;
+            }
+        }
+        answers
+    }
+
+    /// Peak resident memory in bytes since the last call of [`Instance::reset_peak`], when it can be known.
+    fn peak_rss(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Starts a new measurement of the peak.
+    fn reset_peak(&mut self) {}
+
+    /// The last of what the instance wrote on stderr.
+    fn stderr_tail(&self) -> String {
+        String::new()
+    }
+}
+
+/// Starts instances. One adapter may have several at a time.
+pub trait Launcher: Send + Sync {
+    /// Starts a fresh instance; `hello` is not yet exchanged.
+    ///
+    /// # Errors
+    /// [`Lost`] when it can't be started.
+    fn launch(&self) -> Result<Box<dyn Instance>, Lost>;
+
+    /// For people: the command line, or a name.
+    fn describe(&self) -> String;
+}

@@ -1,0 +1,1 @@
+//! Bytes made by hand: protobuf fields, zstd frames, messages, KV payloads.

@@ -1,0 +1,260 @@
+//! What is asked of an implementation and what is expected of its answer, whatever the case was made from: a golden
+//! vector, a generated property, a counterexample.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A wire dialect of the protocol. Version byte 1 has carried both (ambiguity A-001).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Spec {
+    /// Releases 0.2.x.
+    #[serde(rename = "0.2")]
+    V02,
+    /// Releases 0.3.0 and later.
+    #[serde(rename = "0.4")]
+    V04,
+}
+
+impl Spec {
+    /// `"0.2"` or `"0.4"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V02 => "0.2",
+            Self::V04 => "0.4",
+        }
+    }
+}
+
+/// How much a requirement weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// Recorded, never counted.
+    May,
+    /// A miss warns; it fails under `--strict`.
+    Should,
+    /// A miss fails.
+    Must,
+}
+
+/// Element type of a tensor part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Dtype {
+    F32,
+    F16,
+    Bf16,
+    I8,
+    U8,
+    U32,
+    /// Only for KV encoders that must refuse it (AVP-KV-014).
+    F64,
+}
+
+impl Dtype {
+    /// Bytes an element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F64 => 8,
+            Self::F32 | Self::U32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::I8 | Self::U8 => 1,
+        }
+    }
+}
+
+/// Bytes that travel in a frame's blob.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Name, e.g. `message`, `payload`, `k0`.
+    pub name: String,
+    /// Element type, for tensors.
+    pub dtype: Option<Dtype>,
+    /// Dimensions, for tensors.
+    pub shape: Option<Vec<u64>>,
+    /// Where the bytes come from.
+    pub data: PartData,
+}
+
+/// Where a part's bytes come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PartData {
+    /// Known beforehand.
+    Bytes(Arc<[u8]>),
+    /// A part of an earlier step's answer.
+    FromStep {
+        /// Index of that step.
+        step: usize,
+        /// Name of the part there.
+        part: String,
+    },
+}
+
+/// One request and what is expected of its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Operation of ACP/1.
+    pub op: String,
+    /// Its arguments. An object `{"$from": {"step": 0, "at": "/session_id"}}` anywhere stands for a value of an earlier
+    /// answer.
+    pub args: Map<String, Value>,
+    /// Parts that go with it.
+    pub parts: Vec<Part>,
+    /// What is expected.
+    pub expect: Expect,
+    /// Most that the child's peak memory may grow, in MiB.
+    pub rss_growth_mib: Option<u64>,
+}
+
+/// What is expected of an answer. `vectors/README.md` is the full description.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expect {
+    /// `ok` with this content. Values may hold matchers (`$re`, `$any`, …).
+    Ok {
+        /// Keys that must be equal; a key that ends in `?` only when present.
+        ok: Map<String, Value>,
+        /// Keys that weigh as SHOULD.
+        should: Map<String, Value>,
+        /// Parts that must be equal.
+        parts: Vec<ExpectPart>,
+    },
+    /// `err`, best with one of these codes.
+    Reject(Vec<String>),
+    /// `ok` with a part `message` that the dissector judges.
+    Encoded(Box<EncodedExpect>),
+    /// Any of these; which one is recorded.
+    Either(Vec<(String, Expect)>),
+    /// Anything but a crash, a hang or a fault.
+    Alive,
+}
+
+/// An expected part of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectPart {
+    /// Name of the part.
+    pub name: String,
+    /// What it holds.
+    pub content: PartContent,
+}
+
+/// What an answered part must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PartContent {
+    /// Exactly these bytes.
+    Bytes(Arc<[u8]>),
+    /// JSON text that equals this (matchers allowed).
+    Json(Value),
+    /// The same bytes as a part of an earlier step, sent (`sent: true`) or answered.
+    SameAs {
+        /// Index of that step.
+        step: usize,
+        /// Name of the part there.
+        part: String,
+        /// Whether the part of the request is meant rather than of the answer.
+        sent: bool,
+    },
+}
+
+/// What an encoder's message must be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EncodedExpect {
+    /// Metadata in full after proto3 defaults; `None` leaves it unjudged.
+    pub metadata: Option<Map<String, Value>>,
+    /// Uncompressed payload.
+    pub payload: Option<Arc<[u8]>>,
+    /// Whether the payload section is compressed.
+    pub compressed: Option<bool>,
+    /// Flags byte, exact.
+    pub flags: Option<u8>,
+    /// The whole message equals one of these.
+    pub bytes: Vec<Arc<[u8]>>,
+    /// The metadata section equals one of these.
+    pub metadata_bytes: Vec<Arc<[u8]>>,
+    /// Field number and its exact bytes (tag included) that must stand in the metadata.
+    pub has_field: Vec<(u32, Vec<u8>)>,
+    /// Field numbers that must not.
+    pub lacks_field: Vec<u32>,
+}
+
+/// What must hold between the answers of several steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relation {
+    /// JSON pointer into `ok`, or `part:NAME`.
+    pub at: String,
+    /// Groups of step indices: equal inside a group, different between groups. Empty when all are distinct.
+    pub equal: Vec<Vec<usize>>,
+    /// All steps' values differ.
+    pub distinct: bool,
+}
+
+/// Where a case comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Source {
+    /// A recipe under `vectors/`.
+    Vector {
+        /// Revision in `ids.lock`.
+        rev: u32,
+    },
+    /// A generated property.
+    Generated {
+        /// Seed of the run.
+        seed: u64,
+        /// Index of the case in its property.
+        index: u32,
+    },
+}
+
+/// Byte range of a part that a recipe patched, to be marked in reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchedRange {
+    /// Step index.
+    pub step: usize,
+    /// Part name.
+    pub part: String,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// One case, for one dialect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// `area/slug`, or `gen/property` for generated ones. The same under every dialect.
+    pub id: String,
+    /// The dialect it is run in.
+    pub spec: Spec,
+    /// Requirement ids that it tests.
+    pub requirements: Vec<String>,
+    /// Why the case exists.
+    pub why: String,
+    /// Name of the bug that it catches.
+    pub bug: Option<String>,
+    /// Replaces the requirements' own level (settled by `ambiguity`).
+    pub level: Option<Level>,
+    /// Entry of the ambiguity list that settles the verdict.
+    pub ambiguity: Option<String>,
+    /// Features that the adapter must not have declared false.
+    pub requires: Vec<String>,
+    /// Requests, in order, in one child.
+    pub steps: Vec<Step>,
+    /// What must hold between the answers.
+    pub relation: Option<Relation>,
+    /// In place of the default time limit.
+    pub timeout_ms: Option<u64>,
+    /// Where it comes from.
+    pub source: Source,
+    /// What the recipe patched.
+    pub patched: Vec<PatchedRange>,
+}
+
+impl Case {
+    /// `id@spec`, unique in a run.
+    pub fn key(&self) -> String {
+        format!("{}@{}", self.id, self.spec.as_str())
+    }
+}

@@ -1,0 +1,1 @@
+//! Generated cases: properties with a fixed seed, scripts, resource checks.

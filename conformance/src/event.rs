@@ -1,0 +1,1 @@
+//! The NDJSON event stream of a run: every report is a pure function of it.

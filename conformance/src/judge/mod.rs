@@ -1,0 +1,1 @@
+//! Case × answers → checks. No input or output.

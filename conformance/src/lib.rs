@@ -1,0 +1,20 @@
+//! Conformance harness of the Agent Vector Protocol.
+//!
+//! Case → adapter → verdict → report. This library depends on no implementation: its dissector, its builder and its
+//! oracles are its own, small, and written from the requirements.
+
+pub mod adapter;
+pub mod baseline;
+pub mod build;
+pub mod case;
+pub mod check;
+pub mod dissect;
+pub mod event;
+pub mod judge;
+pub mod oracle;
+pub mod report;
+pub mod requirement;
+pub mod schedule;
+pub mod select;
+pub mod vector;
+pub mod verdict;

@@ -1,0 +1,1 @@
+//! Events → text, JSON, JUnit, Markdown.

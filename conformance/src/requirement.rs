@@ -1,0 +1,1 @@
+//! The requirements of the protocol, by id.

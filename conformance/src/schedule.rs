@@ -1,0 +1,1 @@
+//! Cases → instances → events: workers, windows, time limits, restarts.

@@ -1,0 +1,1 @@
+//! Recipes → cases and `vectors/dist`.

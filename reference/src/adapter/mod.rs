@@ -1,0 +1,1 @@
+//! ACP/1 over this library: frames in, calls, frames out.

@@ -1,0 +1,112 @@
+//! One error for the whole core: what was wrong, in which field, at which byte, what was expected and what was found.
+
+use std::fmt;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The class of an error: what a peer, a caller or an ACP/1 harness acts on.
+///
+/// `LimitExceeded` and `ShapeMismatch` are kinds of `Decode`; `IncompatibleModels` is a kind of `Handshake`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// The first two bytes are not `AV`.
+    InvalidMagic,
+    /// The version byte is not one that this crate reads.
+    UnsupportedVersion,
+    /// Malformed input.
+    Decode,
+    /// Well-formed or not, the input asks for more than a limit allows.
+    LimitExceeded,
+    /// Bytes and shape do not agree.
+    ShapeMismatch,
+    /// A malformed or impossible handshake.
+    Handshake,
+    /// Two models that cannot share latent state.
+    IncompatibleModels,
+    /// A session rule was broken.
+    Session,
+    /// The session has outlived its time to live.
+    SessionExpired,
+    /// The carrier failed.
+    Transport,
+    /// A projection could not be made.
+    Projection,
+    /// A setting or a file that the caller chose is wrong.
+    Configuration,
+    /// The engine cannot do this.
+    EngineUnavailable,
+    /// The caller passed something that cannot be encoded.
+    InvalidArgument,
+}
+
+impl ErrorClass {
+    /// The name on the wire of ACP/1, e.g. `invalid_magic`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidMagic => "invalid_magic",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::Decode => "decode",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::ShapeMismatch => "shape_mismatch",
+            Self::Handshake => "handshake",
+            Self::IncompatibleModels => "incompatible_models",
+            Self::Session => "session",
+            Self::SessionExpired => "session_expired",
+            Self::Transport => "transport",
+            Self::Projection => "projection",
+            Self::Configuration => "configuration",
+            Self::EngineUnavailable => "engine_unavailable",
+            Self::InvalidArgument => "invalid_argument",
+        }
+    }
+}
+
+/// What went wrong, where, what was expected and what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Error {
+    /// What a caller acts on.
+    pub class: ErrorClass,
+    /// The field, dotted: `header.magic`, `metadata.dtype`, `kv.num_layers`, `hello.identity.hidden_dim`.
+    pub field: &'static str,
+    /// Offset of the offending byte from the start of the message (or document), when there is one.
+    pub offset: Option<u64>,
+    /// What would have been right.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+impl Error {
+    /// An error without an offset.
+    pub fn new(
+        class: ErrorClass,
+        field: &'static str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self { class, field, offset: None, expected: expected.into(), found: found.into() }
+    }
+
+    /// The same error, at a byte offset.
+    #[must_use]
+    pub fn at(mut self, offset: usize) -> Self {
+        self.offset = Some(offset as u64);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.field)?;
+        write!(f, "expected {}, found {}", self.expected, self.found)?;
+        if let Some(offset) = self.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,1 @@
+//! The KV payload: 17-byte header, contiguous layers, pages.

@@ -1,0 +1,9 @@
+//! Reference implementation of the Agent Vector Protocol.
+
+#[cfg(feature = "adapter")]
+pub mod adapter;
+pub mod error;
+pub mod kv;
+pub mod session;
+pub mod tensor;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! PAYLOAD ⇄ TENSOR: wire dtypes and views.

@@ -1,0 +1,1 @@
+//! BYTES ⇄ MESSAGE, borrowed and bounded.
