@@ -126,7 +126,7 @@ pub enum Expect {
     /// `ok` with a part `message` that the dissector judges.
     Encoded(Box<EncodedExpect>),
     /// Any of these; which one is recorded.
-    Either(Vec<(String, Expect)>),
+    Either(Vec<(String, Self)>),
     /// Anything but a crash, a hang or a fault.
     Alive,
 }

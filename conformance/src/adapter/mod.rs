@@ -1,8 +1,12 @@
 //! An implementation under test, behind ACP/1.
 
+mod hello;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+pub use self::hello::{ACP_VERSION, Hello, INFLIGHT_LIMIT};
 
 /// A request as it goes to an implementation: no case id, no expectation.
 #[derive(Clone, Debug)]
@@ -116,6 +120,11 @@ pub trait Instance: Send {
     /// The last of what the instance wrote on stderr.
     fn stderr_tail(&self) -> String {
         String::new()
+    }
+
+    /// Ends the instance, gently at first, and says how it ended when that can be known.
+    fn close(&mut self) -> Option<String> {
+        None
     }
 }
 

@@ -1,1 +1,0 @@
-//! The NDJSON event stream of a run: every report is a pure function of it.

@@ -1,1 +1,0 @@
-//! Cases → instances → events: workers, windows, time limits, restarts.

@@ -1,0 +1,154 @@
+//! How a run goes, and where its events go.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::adapter::Lost;
+use crate::case::Spec;
+use crate::event::{Annotate, Event, Probe};
+
+/// Time limit of a case that states none: long for any codec, short for a person who waits for a hang.
+pub const CASE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Time limit of the first answer: a virtual machine or an interpreter with heavy imports starts in this time on a busy
+/// machine.
+pub const HELLO_LIMIT: Duration = Duration::from_secs(30);
+
+/// So many cases in a row without any answer mean that the adapter, not the cases, is at fault.
+pub const DEATHS_IN_A_ROW: usize = 20;
+
+/// How a run goes.
+pub struct RunOptions<'a> {
+    /// Decides the order of the cases.
+    pub seed: u64,
+    /// Keeps the order of the cases as given.
+    pub in_order: bool,
+    /// Most children at a time; 0 for as many as there are cores. An adapter's `instances` caps it.
+    pub workers: usize,
+    /// Multiplies every time limit, for slow machines.
+    pub timeout_scale: f64,
+    /// What a failed honesty probe means.
+    pub probes: ProbePolicy,
+    /// Which cases carry their bytes in the event stream.
+    pub dumps: Dumps,
+    /// Dialects that were asked for by name. Empty: those that the adapter declares.
+    pub specs: Vec<Spec>,
+    /// Digest of the vectors, for the record.
+    pub vectors: String,
+    /// How the cases were selected, for the record.
+    pub selection: Vec<String>,
+    /// Requirements that a complete run tests, so that the record shows what a narrowed one leaves out.
+    pub scope: Vec<String>,
+    /// Explains bytes in dumps.
+    pub annotate: &'a dyn Annotate,
+    /// Ends the run soon after it is raised, with a complete event stream.
+    pub stop: StopFlag,
+}
+
+impl RunOptions<'_> {
+    /// All cases on as many workers as there are cores.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            in_order: false,
+            workers: 0,
+            timeout_scale: 1.0,
+            probes: ProbePolicy::Stop,
+            dumps: Dumps::Missed,
+            specs: Vec::new(),
+            vectors: String::new(),
+            selection: Vec::new(),
+            scope: Vec::new(),
+            annotate: &crate::event::NoAnnotations,
+            stop: StopFlag::default(),
+        }
+    }
+}
+
+/// What a failed honesty probe means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbePolicy {
+    /// The run ends: none of its answers could be believed.
+    Stop,
+    /// It is recorded and the run goes on, for looking at an implementation that is known to be wrong.
+    Record,
+}
+
+/// Which cases carry their bytes in the event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dumps {
+    /// Those with a missed check.
+    Missed,
+    /// All that were asked.
+    All,
+}
+
+/// A flag that a person (or a signal handler) raises to end a run.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// Ends the run.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was raised.
+    pub fn raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Where the events of a run go.
+pub trait Sink {
+    /// Takes an event. The events of a run come one at a time, in the order of the stream.
+    ///
+    /// # Errors
+    /// When it can't be kept; the run ends then, since a verdict without a record is none.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+}
+
+/// Keeps the events, for tests.
+impl Sink for Vec<Event> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.push(event.clone());
+        Ok(())
+    }
+}
+
+/// Why a run gave no verdict. Events that were sent before stand.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No case is left to run.
+    #[error("nothing to run: {0}")]
+    Nothing(String),
+    /// The adapter did not start or did not introduce itself.
+    #[error("the adapter can't be used: {what}")]
+    Unusable {
+        /// What happened.
+        what: String,
+        /// The end of its stderr.
+        stderr: String,
+    },
+    /// It answers what it can't know.
+    #[error("the adapter's answers can't be believed: {}", failed(.0))]
+    Dishonest(Vec<Probe>),
+    /// [`DEATHS_IN_A_ROW`] cases without an answer. The results so far are in the events.
+    #[error("the adapter can't be used: {deaths} cases in a row were not answered; last: {last}")]
+    Deaths {
+        /// How many.
+        deaths: usize,
+        /// How the last was lost.
+        last: Lost,
+    },
+    /// An event could not be kept.
+    #[error("event: {0}")]
+    Sink(#[from] io::Error),
+}
+
+fn failed(probes: &[Probe]) -> String {
+    let failed = probes.iter().filter(|probe| probe.passed == Some(false));
+    failed.map(|probe| format!("{} ({})", probe.name, probe.note)).collect::<Vec<_>>().join("; ")
+}
