@@ -98,6 +98,15 @@ impl Error {
     }
 }
 
+/// A peer's text for an error message: quoted, and cut, since it may be as long as the metadata allows.
+pub(crate) fn excerpt(text: &str) -> String {
+    const MAX: usize = 48;
+    match text.char_indices().nth(MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.field)?;

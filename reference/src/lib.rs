@@ -7,3 +7,5 @@ pub mod kv;
 pub mod session;
 pub mod tensor;
 pub mod wire;
+
+pub use error::{Error, ErrorClass, Result};
