@@ -1,12 +1,28 @@
 //! An implementation under test, behind ACP/1.
 
+mod child;
+mod command;
+mod exec;
+mod frame;
 mod hello;
+mod inproc;
+mod memory;
+mod process;
+mod token;
+mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+pub use self::command::{AdapterCommand, MEMORY_LIMIT};
+pub use self::exec::ExecLauncher;
+pub use self::frame::{BLOB_LIMIT, Frame, FrameError, FrameReader, Framing, JSON_LIMIT, VOCAB_JSON_LIMIT};
 pub use self::hello::{ACP_VERSION, Hello, INFLIGHT_LIMIT};
+pub use self::inproc::{Implementation, InProcessLauncher};
+pub use self::process::ProcessLauncher;
+pub use self::token::{fresh_id, fresh_nonce};
+pub use self::wire::{parse_answer, parse_request, write_answer, write_request};
 
 /// A request as it goes to an implementation: no case id, no expectation.
 #[derive(Clone, Debug)]
@@ -60,6 +76,12 @@ pub enum Answer {
 /// How an exchange failed without an answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Lost {
+    /// There never was a child.
+    #[error("the adapter could not be started: {what}")]
+    NotStarted {
+        /// What the system says.
+        what: String,
+    },
     /// The child is gone.
     #[error("the adapter died: {status}")]
     Died {
@@ -80,6 +102,24 @@ pub enum Lost {
     },
 }
 
+/// What came of several requests.
+#[derive(Debug, Default)]
+pub struct Exchanged {
+    /// One entry a request, in their order; `None` where no answer came.
+    pub answers: Vec<Option<Timed>>,
+    /// Why not all were answered. The instance is not to be used again then.
+    pub lost: Option<Lost>,
+}
+
+/// An answer with its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timed {
+    /// The answer.
+    pub answer: Answer,
+    /// Since the request was handed over, or since the answer before this one when that is later.
+    pub took: Duration,
+}
+
 /// One running instance of an implementation: a child process, or an in-process value in tests.
 pub trait Instance: Send {
     /// Sends one request and waits for its answer.
@@ -88,25 +128,22 @@ pub trait Instance: Send {
     /// [`Lost`] when the instance died, stayed silent or broke the protocol. It is not to be used again after that.
     fn exchange(&mut self, request: &Request, limit: Duration) -> Result<Answer, Lost>;
 
-    /// Sends several requests with up to `window` unanswered at a time. The answers come back in the order of the
-    /// requests. The default is lock-step.
-    fn exchange_all(
-        &mut self,
-        requests: &[Request],
-        limit: Duration,
-        window: usize,
-    ) -> Vec<Result<Answer, Lost>> {
+    /// Sends several requests with up to `window` unanswered at a time, and waits at most `limit` from one answer to
+    /// the next. The default is lock-step.
+    fn exchange_all(&mut self, requests: &[Request], limit: Duration, window: usize) -> Exchanged {
         let _ = window;
-        let mut answers = Vec::with_capacity(requests.len());
-        for request in requests {
-            let answer = self.exchange(request, limit);
-            let lost = answer.is_err();
-            answers.push(answer);
-            if lost {
-                break;
+        let mut done = Exchanged { answers: vec![None; requests.len()], lost: None };
+        for (request, slot) in requests.iter().zip(&mut done.answers) {
+            let started = Instant::now();
+            match self.exchange(request, limit) {
+                Ok(answer) => *slot = Some(Timed { answer, took: started.elapsed() }),
+                Err(lost) => {
+                    done.lost = Some(lost);
+                    break;
+                }
             }
         }
-        answers
+        done
     }
 
     /// Peak resident memory in bytes since the last call of [`Instance::reset_peak`], when it can be known.
