@@ -177,17 +177,30 @@ pub struct EncodedExpect {
     pub has_field: Vec<(u32, Vec<u8>)>,
     /// Field numbers that must not.
     pub lacks_field: Vec<u32>,
+    /// Length of the payload section as it stands in the message.
+    pub section_len: Option<SectionLen>,
+}
+
+/// Bounds of a length in bytes, both included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SectionLen {
+    /// Least length.
+    pub min: Option<u64>,
+    /// Greatest length.
+    pub max: Option<u64>,
 }
 
 /// What must hold between the answers of several steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Relation {
-    /// JSON pointer into `ok`, or `part:NAME`.
+    /// JSON pointer into `ok`, or `part:NAME`, or `len:NAME` for the length of a part in bytes.
     pub at: String,
     /// Groups of step indices: equal inside a group, different between groups. Empty when all are distinct.
     pub equal: Vec<Vec<usize>>,
     /// All steps' values differ.
     pub distinct: bool,
+    /// The values, which are numbers, do not grow from step to step.
+    pub non_increasing: bool,
 }
 
 /// Where a case comes from.
@@ -238,7 +251,7 @@ pub struct Case {
     pub level: Option<Level>,
     /// Entry of the ambiguity list that settles the verdict.
     pub ambiguity: Option<String>,
-    /// Features that the adapter must not have declared false.
+    /// Features that the adapter must not have declared false; with `!` in front, ones that it must not have.
     pub requires: Vec<String>,
     /// Requests, in order, in one child.
     pub steps: Vec<Step>,

@@ -14,7 +14,15 @@ pub const ACP_VERSION: u64 = 1;
 pub const INFLIGHT_LIMIT: u64 = 64;
 
 /// Features that count as absent unless declared: few implementations have them.
-const OPT_IN: [&str; 2] = ["embedding", "auto_dialect"];
+const OPT_IN: [&str; 7] = [
+    "embedding",
+    "auto_dialect",
+    "int_keys",
+    "tokenizer_json",
+    "vocab_json",
+    "session_require",
+    "session_stored",
+];
 
 /// What an adapter says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -124,10 +132,13 @@ impl Hello {
         if let Some(step) = case.steps.iter().find(|step| !self.ops.contains(&step.op)) {
             return Some(format!("the operation `{}` is not declared", step.op));
         }
-        let missing = case.requires.iter().find(|feature| !self.has_feature(feature))?;
-        Some(match self.features.get(missing) {
-            None => format!("the feature `{missing}` is not declared"),
-            Some(_) => format!("the feature `{missing}` is declared absent"),
+        case.requires.iter().find_map(|feature| match feature.strip_prefix('!') {
+            Some(feature) => self.has_feature(feature).then(|| format!("the feature `{feature}` is there")),
+            None if self.has_feature(feature) => None,
+            None if self.features.contains_key(feature) => {
+                Some(format!("the feature `{feature}` is declared absent"))
+            }
+            None => Some(format!("the feature `{feature}` is not declared")),
         })
     }
 }

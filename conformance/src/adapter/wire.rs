@@ -89,9 +89,8 @@ fn part_list(parts: &[Blob]) -> Value {
 pub fn parse_request(frame: Frame) -> Result<(u64, Request), String> {
     let Frame { mut json, blob, .. } = frame;
     let id = id_of(&json)?;
-    let op = match json.remove("op") {
-        Some(Value::String(op)) => op,
-        _ => return Err("`op` is missing or no text".into()),
+    let Some(Value::String(op)) = json.remove("op") else {
+        return Err("`op` is missing or no text".into());
     };
     let spec = match json.get("spec").and_then(Value::as_str) {
         Some("0.2") => "0.2",
