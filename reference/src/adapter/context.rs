@@ -1,0 +1,131 @@
+//! Contexts and the quality gate.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{Answer, Outcome};
+use super::metadata::nullable;
+use super::request::{Request, invalid, short_name};
+use super::{kv, metadata};
+use crate::context::{Context, ContextState};
+use crate::session::quality;
+use crate::wire::{Decoder, Encoder};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ContextArgs {
+    #[serde(deserialize_with = "nullable")]
+    model_hash: String,
+    #[serde(deserialize_with = "nullable")]
+    model_family: String,
+    #[serde(deserialize_with = "nullable")]
+    model_id: String,
+    #[serde(deserialize_with = "nullable")]
+    session_id: String,
+    #[serde(deserialize_with = "nullable")]
+    source_agent_id: String,
+    #[serde(deserialize_with = "nullable")]
+    target_agent_id: String,
+    #[serde(deserialize_with = "nullable")]
+    hidden_dim: u32,
+    #[serde(deserialize_with = "nullable")]
+    num_layers: u32,
+    #[serde(deserialize_with = "nullable")]
+    num_steps: u64,
+    seq_len: Option<u32>,
+}
+
+pub(super) fn context_to_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
+    let args: ContextArgs = request.args()?;
+    let layers = kv::layers(request)?;
+    let hidden = request.parts().iter().find(|part| part.name == "hidden");
+    let state = match hidden {
+        Some(part) if layers.is_empty() => {
+            let states = kv::tensor(part)?;
+            let rows = states.shape().first().and_then(|&rows| u32::try_from(rows).ok());
+            ContextState::Hidden { seq_len: args.seq_len.or(rows).unwrap_or_default(), states }
+        }
+        Some(_) => return Err(invalid("parts", "a cache or hidden states", "both").into()),
+        None => ContextState::Cache(layers),
+    };
+    let context = Context {
+        model_hash: args.model_hash,
+        model_family: args.model_family,
+        model_id: args.model_id,
+        session_id: args.session_id,
+        source_agent_id: args.source_agent_id,
+        target_agent_id: args.target_agent_id,
+        hidden_dim: args.hidden_dim,
+        num_layers: args.num_layers,
+        num_steps: args.num_steps,
+        state,
+    };
+    let message = context.to_bytes(&Encoder::new().dialect(request.dialect))?;
+    Ok(Answer::new(json!({})).part("message", message))
+}
+
+#[derive(Deserialize)]
+struct FromBytes {
+    #[serde(default)]
+    strict: Option<bool>,
+}
+
+pub(super) fn context_from_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
+    let args: FromBytes = request.args()?;
+    let decoder = Decoder::new().dialect(request.dialect).strict(args.strict.unwrap_or_default());
+    let message = decoder.decode(request.part("message")?.bytes)?;
+    let (context, mut diagnostics) = Context::read(&message.metadata, &message.payload)?;
+    diagnostics.extend(message.diagnostics.iter().cloned());
+    let diagnostics: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
+    let answer = Answer::new(json!({
+        "model_hash": context.model_hash,
+        "model_family": context.model_family,
+        "model_id": context.model_id,
+        "session_id": context.session_id,
+        "source_agent_id": context.source_agent_id,
+        "target_agent_id": context.target_agent_id,
+        "hidden_dim": context.hidden_dim,
+        "num_layers": context.num_layers,
+        "num_steps": context.num_steps,
+        "seq_len": context.seq_len(),
+        "diagnostics": diagnostics,
+        "metadata": metadata::to_json(&message.metadata, message.dialect),
+    }));
+    // Tensors are slices of the request where the payload is; a payload that was inflated ends with this call.
+    Ok(match &context.state {
+        ContextState::Cache(layers) => layers.iter().enumerate().fold(answer, |answer, (index, layer)| {
+            let dtype = short_name(layer.k.dtype());
+            answer
+                .tensor(format!("k{index}"), dtype, layer.k.shape(), layer.k.bytes().to_vec())
+                .tensor(format!("v{index}"), dtype, layer.v.shape(), layer.v.bytes().to_vec())
+        }),
+        ContextState::Hidden { states, .. } => {
+            answer.tensor("hidden", short_name(states.dtype()), states.shape(), states.bytes().to_vec())
+        }
+    })
+}
+
+#[derive(Deserialize)]
+struct Assess {
+    prompt_tokens: i64,
+    #[serde(default)]
+    max_prompt_tokens: Option<i64>,
+}
+
+pub(super) fn assess_transfer<'a>(request: &Request<'a>) -> Outcome<'a> {
+    let args: Assess = request.args()?;
+    let count = |field, tokens: i64| {
+        u64::try_from(tokens).map_err(|_| invalid(field, "no negative count", tokens.to_string()))
+    };
+    let max = args.max_prompt_tokens.map(|max| count("max_prompt_tokens", max)).transpose()?;
+    let assessment = quality::assess_transfer(
+        count("prompt_tokens", args.prompt_tokens)?,
+        max.unwrap_or(quality::MAX_PROMPT_TOKENS),
+    );
+    Ok(Answer::new(json!({
+        "recommend_latent": assessment.recommend_latent,
+        "prompt_tokens": assessment.prompt_tokens,
+        "reason": assessment.reason,
+        "effective_rank_ratio": assessment.effective_rank_ratio,
+    })))
+}

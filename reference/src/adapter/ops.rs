@@ -1,0 +1,61 @@
+//! Which operations there are. What `hello` declares is read off this table.
+
+use super::answer::Outcome;
+use super::request::Request;
+use super::{context, handshake, hashes, hello, kv, messages, process, sessions, tensors, text};
+
+/// An operation's function.
+pub(super) type Handler = for<'a> fn(&Request<'a>) -> Outcome<'a>;
+
+/// Name and function, in the order of the contract's tables.
+const OPS: &[(&str, Handler)] = &[
+    ("hello", hello::hello),
+    ("encode", messages::encode),
+    ("decode", messages::decode),
+    ("encode_sized", messages::encode_sized),
+    ("encode_hybrid", messages::encode_hybrid),
+    ("decode_stream", messages::decode_stream),
+    ("compression_advice", messages::compression_advice),
+    ("encode_tensor", tensors::encode_tensor),
+    ("decode_tensor", tensors::decode_tensor),
+    ("kv_encode", kv::kv_encode),
+    ("kv_decode", kv::kv_decode),
+    ("kv_size", kv::kv_size),
+    ("model_hash", hashes::model_hash),
+    ("tokenizer_hash", hashes::tokenizer_hash),
+    ("vocab_overlap", hashes::vocab_overlap),
+    ("identity_extract", handshake::identity_extract),
+    ("identity_encode", handshake::identity_encode),
+    ("identity_decode", handshake::identity_decode),
+    ("hello_encode", handshake::hello_encode),
+    ("hello_decode", handshake::hello_decode),
+    ("resolve", handshake::resolve),
+    ("projection_method", handshake::projection_method),
+    ("session_script", sessions::session_script),
+    ("session_stress", sessions::session_stress),
+    ("json_encode", text::json_encode),
+    ("json_decode", text::json_decode),
+    ("fallback_encode", text::fallback_encode),
+    ("fallback_decode", text::fallback_decode),
+    ("unpack_detect", text::unpack_detect),
+    ("assess_transfer", context::assess_transfer),
+    ("context_to_bytes", context::context_to_bytes),
+    ("context_from_bytes", context::context_from_bytes),
+    #[cfg(target_os = "linux")]
+    ("rss", process::rss),
+];
+
+/// The function of an operation.
+pub(super) fn handler(op: &str) -> Option<Handler> {
+    OPS.iter().find(|(name, _)| *name == op).map(|(_, handler)| *handler)
+}
+
+/// Names of all operations but `hello`.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    OPS.iter().map(|(name, _)| *name).filter(|name| *name != "hello")
+}
+
+/// Whether an operation's JSON may be as long as vocabularies are.
+pub(super) fn carries_vocabulary(op: &str) -> bool {
+    matches!(op, "tokenizer_hash" | "vocab_overlap" | "resolve")
+}
