@@ -2,6 +2,7 @@
 
 #[cfg(feature = "adapter")]
 pub mod adapter;
+pub mod context;
 pub mod error;
 pub mod kv;
 pub mod session;

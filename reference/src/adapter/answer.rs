@@ -32,7 +32,11 @@ impl<'a> Answer<'a> {
     }
 
     /// The same with one more part of bytes.
-    pub(super) fn part(mut self, name: impl Into<Cow<'static, str>>, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+    pub(super) fn part(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        bytes: impl Into<Cow<'a, [u8]>>,
+    ) -> Self {
         self.parts.push(OutPart { name: name.into(), dtype: None, shape: None, bytes: bytes.into() });
         self
     }
@@ -85,7 +89,8 @@ impl From<Refusal> for Reply<'_> {
 impl<'a> Reply<'a> {
     /// In place of an answer that does not fit a frame.
     pub(super) fn too_large(json: usize, blob: usize) -> Self {
-        let expected = format!("an answer of at most {MAX_VOCABULARY_JSON} bytes of JSON and {MAX_BLOB} of blob");
+        let expected =
+            format!("an answer of at most {MAX_VOCABULARY_JSON} bytes of JSON and {MAX_BLOB} of blob");
         let found = format!("{json} and {blob}");
         Self::Err(Error::new(ErrorClass::LimitExceeded, "frame", expected, found))
     }
@@ -115,7 +120,9 @@ impl<'a> Reply<'a> {
                 out.push(b'}');
                 return Ok(());
             }
-            Self::Err(error) => json!({"id": id, "err": {"code": error.class.code(), "detail": error.to_string()}}),
+            Self::Err(error) => {
+                json!({"id": id, "err": {"code": error.class.code(), "detail": error.to_string()}})
+            }
             Self::Unsupported(why) => json!({"id": id, "unsupported": why}),
             Self::Fault(text) => json!({"id": id, "fault": text}),
         };

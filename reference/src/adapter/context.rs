@@ -95,9 +95,12 @@ pub(super) fn context_from_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
     Ok(match &context.state {
         ContextState::Cache(layers) => layers.iter().enumerate().fold(answer, |answer, (index, layer)| {
             let dtype = short_name(layer.k.dtype());
-            answer
-                .tensor(format!("k{index}"), dtype, layer.k.shape(), layer.k.bytes().to_vec())
-                .tensor(format!("v{index}"), dtype, layer.v.shape(), layer.v.bytes().to_vec())
+            answer.tensor(format!("k{index}"), dtype, layer.k.shape(), layer.k.bytes().to_vec()).tensor(
+                format!("v{index}"),
+                dtype,
+                layer.v.shape(),
+                layer.v.bytes().to_vec(),
+            )
         }),
         ContextState::Hidden { states, .. } => {
             answer.tensor("hidden", short_name(states.dtype()), states.shape(), states.bytes().to_vec())

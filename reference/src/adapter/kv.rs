@@ -37,14 +37,21 @@ pub(super) fn tensor<'a>(part: &Part<'a>) -> Result<TensorView<'a>, Refusal> {
 pub(super) fn with_layers<'a>(answer: Answer<'a>, payload: &KvPayload<'a>) -> Answer<'a> {
     let dtype = short_name(payload.header().dtype.into());
     payload.layers().enumerate().fold(answer, |answer, (index, layer)| {
-        answer
-            .tensor(format!("k{index}"), dtype, layer.k.shape(), layer.k.bytes())
-            .tensor(format!("v{index}"), dtype, layer.v.shape(), layer.v.bytes())
+        answer.tensor(format!("k{index}"), dtype, layer.k.shape(), layer.k.bytes()).tensor(
+            format!("v{index}"),
+            dtype,
+            layer.v.shape(),
+            layer.v.bytes(),
+        )
     })
 }
 
 pub(super) fn kv_encode<'a>(request: &Request<'a>) -> Outcome<'a> {
-    let kv = kv::encode(&layers(request)?)?;
+    let layers = layers(request)?;
+    if request.parts().len() != 2 * layers.len() {
+        return Err(invalid("parts", "k0, v0, k1, v1, … without a gap", "other parts too").into());
+    }
+    let kv = kv::encode(&layers)?;
     Ok(Answer::new(json!({})).part("kv", kv))
 }
 
@@ -57,8 +64,11 @@ struct Decode {
 pub(super) fn kv_decode<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: Decode = request.args()?;
     let bytes = request.part("kv")?.bytes;
-    let payload =
-        if args.strict.unwrap_or_default() { KvPayload::parse_strict(bytes)? } else { KvPayload::parse(bytes)? };
+    let payload = if args.strict.unwrap_or_default() {
+        KvPayload::parse_strict(bytes)?
+    } else {
+        KvPayload::parse(bytes)?
+    };
     let header = payload.header();
     let diagnostics: &[&str] = if payload.trailing() > 0 { &["trailing_bytes"] } else { &[] };
     let ok = json!({

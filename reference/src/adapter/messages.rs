@@ -9,7 +9,8 @@ use super::answer::{Answer, Outcome, Refusal};
 use super::metadata::{self, MetadataArgs};
 use super::request::{Request, invalid};
 use crate::wire::{
-    Compression, Decoder, DialectChoice, Encoder, HybridChunk, Limits, Message, Metadata, PayloadType, StreamDecoder,
+    Compression, Decoder, DialectChoice, Encoder, HybridChunk, Limits, Message, Metadata, PayloadType,
+    StreamDecoder,
 };
 
 #[derive(Deserialize)]
@@ -118,7 +119,8 @@ struct EncodeSized {
 pub(super) fn encode_sized<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: EncodeSized = request.args()?;
     let metadata = Metadata::try_from(args.metadata)?;
-    let head = Encoder::new().dialect(request.dialect).checksum(false).head_for_len(&metadata, args.payload_len)?;
+    let head =
+        Encoder::new().dialect(request.dialect).checksum(false).head_for_len(&metadata, args.payload_len)?;
     Ok(Answer::new(json!({})).part("head", head))
 }
 
@@ -184,7 +186,8 @@ pub(super) fn decode_stream<'a>(request: &Request<'a>) -> Outcome<'a> {
     }
     let ok = json!({"messages": heads, "rest": decoder.pending()});
     let numbered = payloads.into_iter().enumerate();
-    Ok(numbered.fold(Answer::new(ok), |answer, (index, payload)| answer.part(format!("payload{index}"), payload)))
+    Ok(numbered
+        .fold(Answer::new(ok), |answer, (index, payload)| answer.part(format!("payload{index}"), payload)))
 }
 
 #[derive(Deserialize)]

@@ -39,7 +39,9 @@ pub(super) struct MetadataArgs {
     extra: BTreeMap<String, String>,
 }
 
-pub(super) fn nullable<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(de: D) -> Result<T, D::Error> {
+pub(super) fn nullable<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    de: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(de)?.unwrap_or_default())
 }
 
@@ -67,7 +69,11 @@ impl TryFrom<MetadataArgs> for Metadata {
     }
 }
 
-fn named<T: Default>(name: Option<String>, field: &'static str, find: fn(&str) -> Option<T>) -> Result<T, Error> {
+fn named<T: Default>(
+    name: Option<String>,
+    field: &'static str,
+    find: fn(&str) -> Option<T>,
+) -> Result<T, Error> {
     match name {
         None => Ok(T::default()),
         Some(name) => find(&name).ok_or_else(|| invalid(field, "a name of this enum", name)),

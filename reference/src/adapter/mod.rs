@@ -82,6 +82,24 @@ pub fn execute(framing: Framing, op: &str, input: impl Read, output: impl Write)
     output.flush()
 }
 
+/// [`serve_framed`] on this process's standard input and output, or [`execute`] when an operation is given.
+///
+/// # Errors
+/// As these.
+pub fn serve_stdio(framing: Framing, op: Option<&str>) -> io::Result<()> {
+    let input = io::stdin().lock();
+    // Both ends are buffered here. The standard library's own output would also look for ends of lines in binary frames
+    // and flush at each, so where there are file descriptors they are written to directly.
+    #[cfg(unix)]
+    let output = std::fs::File::from(std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?);
+    #[cfg(not(unix))]
+    let output = io::stdout().lock();
+    match op {
+        Some(op) => execute(framing, op, input, output),
+        None => serve_framed(framing, input, output),
+    }
+}
+
 /// Answers the next frame; false at the end of input.
 fn serve_one<R: Read, W: Write>(
     framing: Framing,
@@ -136,7 +154,8 @@ fn answer<'a>(envelope: &'a Envelope<'_>, json_len: usize, blob: &'a [u8], op: O
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without text".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
 }
 
 #[cfg(test)]

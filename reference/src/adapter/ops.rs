@@ -43,6 +43,8 @@ const OPS: &[(&str, Handler)] = &[
     ("context_from_bytes", context::context_from_bytes),
     #[cfg(target_os = "linux")]
     ("rss", process::rss),
+    #[cfg(test)]
+    ("panic", |_| panic!("on purpose")),
 ];
 
 /// The function of an operation.

@@ -66,7 +66,11 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// `op` stands for the operation of an envelope that names none.
-    pub(super) fn new(envelope: &'a Envelope<'_>, blob: &'a [u8], op: Option<&'a str>) -> Result<Self, Error> {
+    pub(super) fn new(
+        envelope: &'a Envelope<'_>,
+        blob: &'a [u8],
+        op: Option<&'a str>,
+    ) -> Result<Self, Error> {
         let op = envelope.op.as_deref().or(op).ok_or_else(|| invalid("op", "an operation", "none"))?;
         let dialect = match envelope.spec.as_deref() {
             Some("0.2") => Dialect::V02,
@@ -77,7 +81,11 @@ impl<'a> Request<'a> {
         let mut parts = Vec::with_capacity(envelope.parts.len());
         for head in &envelope.parts {
             let Some((bytes, behind)) = rest.split_at_checked(head.len) else {
-                return Err(invalid("parts", "lengths that add up to the blob", format!("{} at its end", head.name)));
+                return Err(invalid(
+                    "parts",
+                    "lengths that add up to the blob",
+                    format!("{} at its end", head.name),
+                ));
             };
             rest = behind;
             parts.push(Part {
@@ -88,7 +96,11 @@ impl<'a> Request<'a> {
             });
         }
         if !rest.is_empty() {
-            return Err(invalid("parts", "lengths that add up to the blob", format!("{} bytes more", rest.len())));
+            return Err(invalid(
+                "parts",
+                "lengths that add up to the blob",
+                format!("{} bytes more", rest.len()),
+            ));
         }
         Ok(Self { op, dialect, args: envelope.args.map_or("{}", RawValue::get), parts })
     }

@@ -116,7 +116,8 @@ impl Script {
         let agent = step.agent.as_ref().or_else(|| step.agents.as_ref()?.first());
         let agent = agent.ok_or_else(|| invalid("steps", "the agent to find", "none"))?;
         let found = self.store.find(agent);
-        let labels: Vec<_> = found.iter().filter_map(|session| self.labels.get(session.id.as_str())).collect();
+        let labels: Vec<_> =
+            found.iter().filter_map(|session| self.labels.get(session.id.as_str())).collect();
         Ok(json!({"sessions": labels}))
     }
 }

@@ -11,6 +11,8 @@ use crate::session::{NewSession, SessionMode, SessionStore, Ttl};
 
 /// Most threads of a stress run; what the requirement asks for is 16.
 const MAX_THREADS: usize = 256;
+/// Most sessions of a stress run; what the requirement asks for is 16,000.
+const MAX_CREATED: usize = 100_000;
 
 #[derive(Deserialize)]
 struct ScriptArgs<'a> {
@@ -45,6 +47,10 @@ pub(super) fn session_stress<'a>(request: &Request<'a>) -> Outcome<'a> {
     let Stress { threads, per_thread } = request.args()?;
     if threads > MAX_THREADS {
         return Err(invalid("threads", format!("at most {MAX_THREADS}"), threads.to_string()).into());
+    }
+    if threads.checked_mul(per_thread).is_none_or(|created| created > MAX_CREATED) {
+        let found = format!("{threads} times {per_thread}");
+        return Err(invalid("per_thread", format!("at most {MAX_CREATED} sessions"), found).into());
     }
     let store = SessionStore::new();
     let mut total = Tally::default();

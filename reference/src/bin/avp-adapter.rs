@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use avp::adapter::{Framing, execute, serve_framed};
+use avp::adapter::{Framing, serve_stdio};
 
 const USAGE: &str = "\
 Usage: avp-adapter [--framing raw|ndjson] [OP]
@@ -33,13 +33,7 @@ fn main() -> ExitCode {
             _ => op = Some(argument),
         }
     }
-    // Both ends are buffered by the library; the standard library's own buffers would only copy once more.
-    let (input, output) = (io::stdin().lock(), io::stdout().lock());
-    let served = match op {
-        Some(op) => execute(framing, &op, input, output),
-        None => serve_framed(framing, input, output),
-    };
-    match served {
+    match serve_stdio(framing, op.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("avp-adapter: {error}");

@@ -117,7 +117,12 @@ impl<'a> Context<'a> {
     /// states that are not [n, hidden_dim].
     pub fn read(metadata: &Metadata, payload: &'a [u8]) -> Result<(Self, Vec<Diagnostic>)> {
         let refused = |field, found: &str| {
-            Error::new(ErrorClass::Decode, field, "a context: a KV cache or hidden states in latent mode", found)
+            Error::new(
+                ErrorClass::Decode,
+                field,
+                "a context: a KV cache or hidden states in latent mode",
+                found,
+            )
         };
         if metadata.mode != Mode::Latent {
             return Err(refused("metadata.mode", metadata.mode.as_str()));
@@ -215,7 +220,10 @@ mod tests {
             let context = context(ContextState::Cache(layers(&bytes, dtype)));
             let message = context.to_bytes(&Encoder::new()).unwrap();
             let decoded = Decoder::new().decode(&message).unwrap();
-            assert_eq!((decoded.metadata.dtype, decoded.metadata.payload_type), (dtype, PayloadType::KvCache));
+            assert_eq!(
+                (decoded.metadata.dtype, decoded.metadata.payload_type),
+                (dtype, PayloadType::KvCache)
+            );
             assert_eq!(decoded.metadata.extra["num_steps"], "20");
             let (read, diagnostics) = Context::read(&decoded.metadata, &decoded.payload).unwrap();
             assert_eq!((read, diagnostics), (context.clone(), vec![]));

@@ -145,8 +145,7 @@ pub fn write_float(x: f64, out: &mut Vec<u8>) {
     if x.is_infinite() {
         return out.extend_from_slice(if x < 0.0 { b"-Infinity" } else { b"Infinity" });
     }
-    // The standard library's scientific form has the same shortest digits: `-1.25e-7`, without a fraction `5e-324`.
-    let scientific = format!("{x:e}");
+    let scientific = shortest(x);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
@@ -178,6 +177,16 @@ pub fn write_float(x: f64, out: &mut Vec<u8>) {
         out.push(b'.');
         out.extend_from_slice(&digits[point..]);
     }
+}
+
+/// The shortest digits that read back to `x`, and of these the closest to it, in a form like `-1.25e-7` or `5e-324`.
+fn shortest(x: f64) -> String {
+    let shortest = format!("{x:e}");
+    // Where two are equally close, the standard library takes the upper one and CPython the even one, as exact
+    // formatting to that many digits does. Next to a power of two the latter may not read back; then there is no tie.
+    let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{x:.*e}", digits - 1);
+    if even.parse() == Ok(x) { even } else { shortest }
 }
 
 #[cfg(test)]
@@ -216,6 +225,10 @@ mod tests {
             (1.0 / 3.0, "0.3333333333333333"),
             (1_000_000.0, "1000000.0"),
             (1024.5, "1024.5"),
+            // Exactly between two numbers of 17 digits; and a power of two, beside which doubles are uneven.
+            (36_550_555_332_981.625 / 2.0, "18275277666490.812"),
+            (5.684_341_886_080_802e-14, "5.684341886080802e-14"),
+            (9.007_199_254_740_992e15, "9007199254740992.0"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
             assert_eq!(float(x), text);

@@ -57,7 +57,12 @@ pub fn unpack_text(data: &[u8]) -> Result<String> {
     };
     if data.len() > MAX_TEXT_MESSAGE_BYTES {
         let expected = format!("at most {MAX_TEXT_MESSAGE_BYTES} bytes");
-        return Err(Error::new(ErrorClass::LimitExceeded, "packed", expected, format!("{} bytes", data.len())));
+        return Err(Error::new(
+            ErrorClass::LimitExceeded,
+            "packed",
+            expected,
+            format!("{} bytes", data.len()),
+        ));
     }
     match PackedFormat::detect(data)? {
         PackedFormat::Binary => Err(Error::new(ErrorClass::Decode, "packed", "text", "a binary message")),
@@ -67,7 +72,9 @@ pub fn unpack_text(data: &[u8]) -> Result<String> {
                 match object.get("content") {
                     None => Ok(String::new()),
                     Some(Value::String(content)) => Ok(content.clone()),
-                    Some(_) => Err(Error::new(ErrorClass::Decode, "packed.content", "a string", "another type")),
+                    Some(_) => {
+                        Err(Error::new(ErrorClass::Decode, "packed.content", "a string", "another type"))
+                    }
                 }
             }
             _ => plain(),

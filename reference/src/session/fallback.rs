@@ -180,9 +180,22 @@ mod tests {
         }
         let raw = TextMessage::from_text("{\"content\":\"é😀\"}".as_bytes()).unwrap();
         assert_eq!(raw, TextMessage::from_text(br#"{"content":"\u00e9\ud83d\ude00"}"#).unwrap());
-        for text in ["[]", "5", "\"x\"", "{", "", r#"{"content":5}"#, r#"{"content":null}"#, r#"{"extra":[]}"#, r#"{"content":"\ud800"}"#]
-        {
-            assert_eq!(TextMessage::from_text(text.as_bytes()).unwrap_err().class, ErrorClass::Decode, "{text}");
+        for text in [
+            "[]",
+            "5",
+            "\"x\"",
+            "{",
+            "",
+            r#"{"content":5}"#,
+            r#"{"content":null}"#,
+            r#"{"extra":[]}"#,
+            r#"{"content":"\ud800"}"#,
+        ] {
+            assert_eq!(
+                TextMessage::from_text(text.as_bytes()).unwrap_err().class,
+                ErrorClass::Decode,
+                "{text}"
+            );
         }
         assert_eq!(TextMessage::from_text(b"{\"content\":\"\xff\"}").unwrap_err().class, ErrorClass::Decode);
         assert_eq!(
@@ -195,7 +208,10 @@ mod tests {
     fn fallback_requests_in_both_forms() {
         let request =
             FallbackRequest { session_id: "s".into(), reason: "ppl".into(), perplexity_score: 120.5 };
-        assert_eq!(request.to_json().to_string(), r#"{"session_id":"s","reason":"ppl","perplexity_score":120.5}"#);
+        assert_eq!(
+            request.to_json().to_string(),
+            r#"{"session_id":"s","reason":"ppl","perplexity_score":120.5}"#
+        );
         assert_eq!(FallbackRequest::from_text(request.to_json().to_string().as_bytes()).unwrap(), request);
         let bytes = b"\x0a\x01s\x12\x03ppl\x1d\x00\x00\xf1\x42";
         assert_eq!(request.to_protobuf(), bytes);

@@ -45,10 +45,10 @@ pub fn restore_hf_integer_keys(config: &mut Json<'_>) {
     let Json::Object(members) = config else { return };
     for member in members {
         let named = member.key.as_str().is_some_and(|key| HF_INTEGER_KEYED.contains(&key));
-        if let (true, Json::Object(labels)) = (named, &mut member.value) {
-            if labels.iter().all(|label| label.key.as_str().is_some_and(super::json::is_integer)) {
-                labels.iter_mut().for_each(|label| label.integer_key = true);
-            }
+        if let (true, Json::Object(labels)) = (named, &mut member.value)
+            && labels.iter().all(|label| label.key.as_str().is_some_and(super::json::is_integer))
+        {
+            labels.iter_mut().for_each(|label| label.integer_key = true);
         }
     }
 }

@@ -80,7 +80,10 @@ mod tests {
     #[test]
     fn defaults_and_round_trip() {
         assert_eq!(Hello::from_text(b"{}").unwrap(), Hello::default());
-        assert_eq!(Hello::from_text(br#"{"identity":null,"capabilities":null,"x":1}"#).unwrap(), Hello::default());
+        assert_eq!(
+            Hello::from_text(br#"{"identity":null,"capabilities":null,"x":1}"#).unwrap(),
+            Hello::default()
+        );
         assert_eq!(
             Hello::default().to_json().to_string(),
             r#"{"agent_id":"","avp_version":"0.4.0","capabilities":{}}"#
@@ -96,8 +99,15 @@ mod tests {
 
     #[test]
     fn malformed_hellos_are_refused() {
-        for text in ["[]", "5", "{", r#"{"agent_id":5}"#, r#"{"identity":5}"#, r#"{"identity":{"head_dim":-1}}"#, r#"{"capabilities":[]}"#]
-        {
+        for text in [
+            "[]",
+            "5",
+            "{",
+            r#"{"agent_id":5}"#,
+            r#"{"identity":5}"#,
+            r#"{"identity":{"head_dim":-1}}"#,
+            r#"{"capabilities":[]}"#,
+        ] {
             assert_eq!(Hello::from_text(text.as_bytes()).unwrap_err().class, ErrorClass::Handshake, "{text}");
         }
         let long = format!("{{\"agent_id\":\"{}\"}}", "a".repeat(MAX_HELLO_BYTES));

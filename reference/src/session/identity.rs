@@ -161,7 +161,8 @@ fn first(config: &Json<'_>, names: &[&str], field: &'static str) -> Result<u32> 
 }
 
 fn number(value: &Json<'_>, field: &'static str) -> Result<u32> {
-    let refused = |found: &str| Error::new(ErrorClass::Handshake, field, "an integer from 0 to 4294967295", found);
+    let refused =
+        |found: &str| Error::new(ErrorClass::Handshake, field, "an integer from 0 to 4294967295", found);
     match value {
         Json::Int(digits) => digits.parse().map_err(|_| refused(digits)),
         other => Err(refused(other.kind())),
@@ -224,9 +225,15 @@ mod tests {
 
     #[test]
     fn what_is_no_configuration_is_refused() {
-        for text in
-            ["42", "[]", "null", r#"{"hidden_size":"x"}"#, r#"{"hidden_size":-1}"#, r#"{"hidden_size":4294967296}"#, r#"{"model_type":1}"#]
-        {
+        for text in [
+            "42",
+            "[]",
+            "null",
+            r#"{"hidden_size":"x"}"#,
+            r#"{"hidden_size":-1}"#,
+            r#"{"hidden_size":4294967296}"#,
+            r#"{"model_type":1}"#,
+        ] {
             assert_eq!(extract(text).unwrap_err().class, ErrorClass::Handshake, "{text}");
         }
     }
@@ -245,9 +252,19 @@ mod tests {
 
     #[test]
     fn identities_are_read_leniently_but_typed() {
-        assert_eq!(ModelIdentity::from_text(br#"{"bar":2,"num_kv_heads":null}"#).unwrap(), ModelIdentity::default());
-        for text in ["5", "[]", "{", r#"{"hidden_dim":-1}"#, r#"{"hidden_dim":1.5}"#, r#"{"model_id":5}"#, r#"{"num_layers":"2"}"#]
-        {
+        assert_eq!(
+            ModelIdentity::from_text(br#"{"bar":2,"num_kv_heads":null}"#).unwrap(),
+            ModelIdentity::default()
+        );
+        for text in [
+            "5",
+            "[]",
+            "{",
+            r#"{"hidden_dim":-1}"#,
+            r#"{"hidden_dim":1.5}"#,
+            r#"{"model_id":5}"#,
+            r#"{"num_layers":"2"}"#,
+        ] {
             let error = ModelIdentity::from_text(text.as_bytes()).unwrap_err();
             assert_eq!(error.class, ErrorClass::Handshake, "{text}");
         }

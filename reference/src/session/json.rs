@@ -78,7 +78,7 @@ pub enum Json<'a> {
     /// A string.
     Text(Text<'a>),
     /// An array.
-    Array(Vec<Json<'a>>),
+    Array(Vec<Self>),
     /// An object: members sorted by key in code point order, no key twice.
     Object(Vec<Member<'a>>),
 }
@@ -109,8 +109,7 @@ impl<'a> Json<'a> {
                 format!("{} bytes", text.len()),
             ));
         }
-        let mut reader =
-            Reader { text, at: 0, values_left: limits.max_values, depth_left: limits.max_depth };
+        let mut reader = Reader { text, at: 0, values_left: limits.max_values, depth_left: limits.max_depth };
         reader.white_space();
         let value = reader.value()?;
         reader.white_space();
@@ -158,9 +157,11 @@ impl<'a> Json<'a> {
         let mut value = self;
         while let Some(step) = steps.next() {
             value = match value {
-                Json::Array(items) => {
-                    step.parse::<usize>().ok().and_then(|index| items.get_mut(index)).ok_or_else(|| refused("no such item"))?
-                }
+                Json::Array(items) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get_mut(index))
+                    .ok_or_else(|| refused("no such item"))?,
                 Json::Object(members) => {
                     let at = members
                         .binary_search_by(|member| member.key.as_bytes().cmp(step.as_bytes()))
@@ -485,7 +486,10 @@ mod tests {
         assert_eq!(parse(" 1.0 ").unwrap(), Json::Float(1.0));
         assert_eq!(parse("1E3").unwrap(), Json::Float(1000.0));
         assert_eq!(parse("-0").unwrap(), Json::Int("0"));
-        assert_eq!(parse("123456789012345678901234567890").unwrap(), Json::Int("123456789012345678901234567890"));
+        assert_eq!(
+            parse("123456789012345678901234567890").unwrap(),
+            Json::Int("123456789012345678901234567890")
+        );
         assert!(matches!(parse("NaN").unwrap(), Json::Float(x) if x.is_nan()));
         assert_eq!(parse("-Infinity").unwrap(), Json::Float(f64::NEG_INFINITY));
         assert_eq!(parse("1e400").unwrap(), Json::Float(f64::INFINITY));
@@ -560,8 +564,14 @@ mod tests {
     fn integer_keys_are_marked_by_pointer() {
         let mut value = parse(r#"{"a/b":[{"~":{"-1":0,"01":0,"x":0}}]}"#).unwrap();
         value.mark_integer_key("/a~1b/0/~0/-1").unwrap();
-        for pointer in ["", "a", "/nope", "/a~1b/0", "/a~1b/7/x", "/a~1b/0/~0/01", "/a~1b/0/~0/x", "/a~1b/0/~0/-1/q"] {
-            assert_eq!(value.mark_integer_key(pointer).unwrap_err().class, ErrorClass::InvalidArgument, "{pointer}");
+        for pointer in
+            ["", "a", "/nope", "/a~1b/0", "/a~1b/7/x", "/a~1b/0/~0/01", "/a~1b/0/~0/x", "/a~1b/0/~0/-1/q"]
+        {
+            assert_eq!(
+                value.mark_integer_key(pointer).unwrap_err().class,
+                ErrorClass::InvalidArgument,
+                "{pointer}"
+            );
         }
     }
 

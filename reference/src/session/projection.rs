@@ -52,7 +52,9 @@ mod tests {
         for name in ["vocab_mediated", "vocab_overlap", "ridge", "procrustes"] {
             assert_eq!(ProjectionMethod::from_name(name, Dialect::V02).unwrap().as_str(), name);
         }
-        for (name, dialect) in [("ridge", Dialect::V04), ("foo", Dialect::V02), ("VOCAB_OVERLAP", Dialect::V04)] {
+        for (name, dialect) in
+            [("ridge", Dialect::V04), ("foo", Dialect::V02), ("VOCAB_OVERLAP", Dialect::V04)]
+        {
             let error = ProjectionMethod::from_name(name, dialect).unwrap_err();
             assert_eq!(error.class, ErrorClass::Configuration, "{name}");
         }

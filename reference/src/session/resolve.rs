@@ -196,9 +196,8 @@ pub fn map_id(source_hash: &str, target_hash: &str) -> String {
 /// The map's file name without extension; `None` unless both hashes are lowercase hex, so that no peer's text ever
 /// becomes part of a path.
 pub fn map_file_stem(source_hash: &str, target_hash: &str) -> Option<String> {
-    let hex = |hash: &str| {
-        !hash.is_empty() && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let hex =
+        |hash: &str| !hash.is_empty() && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (hex(source_hash) && hex(target_hash)).then(|| map_id(source_hash, target_hash))
 }
 
@@ -241,7 +240,8 @@ mod tests {
         if !holds(3) {
             remote.tokenizer_hash = "0123456789abcdef".repeat(3) + "fedcba9876543210";
         }
-        let maps = if holds(4) { vec![(local.model_hash.clone(), remote.model_hash.clone())] } else { vec![] };
+        let maps =
+            if holds(4) { vec![(local.model_hash.clone(), remote.model_hash.clone())] } else { vec![] };
         (local, remote, maps.into_iter().collect(), if holds(5) { 100 } else { 99 })
     }
 
@@ -254,8 +254,7 @@ mod tests {
         let ours = tokens(shared, "t");
         let mut theirs: Vec<_> = tokens(shared, "t").entries().to_vec();
         theirs.push(("only here".into(), 7));
-        let resolution =
-            resolve(&local, &remote, &maps, Some((&ours, &Vocabulary::new(theirs)))).unwrap();
+        let resolution = resolve(&local, &remote, &maps, Some((&ours, &Vocabulary::new(theirs)))).unwrap();
         assert_eq!(resolution.mode == SessionMode::Json, resolution.path == ResolutionPath::JsonFallback);
         (resolution.path, resolution.avp_map_id)
     }

@@ -166,7 +166,9 @@ impl<'a> Vocabulary<'a> {
 
 fn id(value: &Json<'_>) -> Result<u64> {
     match value {
-        Json::Int(digits) => digits.parse().map_err(|_| refused("ids of at most 64 bits, not negative", digits)),
+        Json::Int(digits) => {
+            digits.parse().map_err(|_| refused("ids of at most 64 bits, not negative", digits))
+        }
         other => Err(refused("an integer id for every token", other.kind())),
     }
 }
@@ -206,8 +208,14 @@ mod tests {
         for text in ["[]", r#"{"a":1.0}"#, r#"{"a":-1}"#, r#"{"a":null}"#, r#"{"a":18446744073709551616}"#] {
             assert_eq!(Vocabulary::from_text(text).unwrap_err().class, ErrorClass::Configuration, "{text}");
         }
-        for text in ["[]", r#"{"model":{"vocab":5}}"#, r#"{"model":{"vocab":[5]}}"#, r#"{"added_tokens":[5]}"#] {
-            assert_eq!(Vocabulary::from_tokenizer_text(text).unwrap_err().class, ErrorClass::Configuration, "{text}");
+        for text in
+            ["[]", r#"{"model":{"vocab":5}}"#, r#"{"model":{"vocab":[5]}}"#, r#"{"added_tokens":[5]}"#]
+        {
+            assert_eq!(
+                Vocabulary::from_tokenizer_text(text).unwrap_err().class,
+                ErrorClass::Configuration,
+                "{text}"
+            );
         }
     }
 
