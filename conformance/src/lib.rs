@@ -17,5 +17,6 @@ pub mod report;
 pub mod requirement;
 pub mod schedule;
 pub mod select;
+pub mod tally;
 pub mod vector;
 pub mod verdict;

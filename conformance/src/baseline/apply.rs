@@ -1,0 +1,458 @@
+//! Baseline × what a run saw → what was expected, what is stale, what is wrong with the baseline.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Baseline, Date, Entry, Kind, Pattern};
+use crate::{
+    event::CaseEvent,
+    glob::nearest,
+    verdict::{Check, Outcome},
+};
+
+/// What a run saw, as a baseline looks at it: cases, and under each the outcomes of its checks by name. A check that
+/// was made of several steps counts by its worst outcome.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    cases: BTreeMap<String, BTreeMap<String, Outcome>>,
+    unselected: Vec<String>,
+}
+
+impl Seen {
+    /// Of the cases of a run.
+    pub fn new<'a>(cases: impl IntoIterator<Item = &'a CaseEvent>) -> Self {
+        let mut seen = Self::default();
+        for case in cases {
+            seen.add(&case.key, &case.checks);
+        }
+        seen
+    }
+
+    /// Adds what one case came to.
+    pub fn add(&mut self, key: &str, checks: &[Check]) {
+        let case = self.cases.entry(key.to_owned()).or_default();
+        for check in checks {
+            let worst = case.entry(check.name.clone()).or_insert(check.outcome);
+            if weight(check.outcome) > weight(*worst) {
+                *worst = check.outcome;
+            }
+        }
+    }
+
+    /// Names cases that exist and were not asked for in this run: an entry that speaks for one of them is not wrong.
+    #[must_use]
+    pub fn with_unselected(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.unselected = keys.into_iter().filter(|key| !self.cases.contains_key(key)).collect();
+        self
+    }
+
+    pub(super) fn unselected(&self) -> &[String] {
+        &self.unselected
+    }
+
+    /// The checks of a case by name.
+    pub(super) fn cases(&self) -> &BTreeMap<String, BTreeMap<String, Outcome>> {
+        &self.cases
+    }
+}
+
+fn weight(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::NotApplicable => 0,
+        Outcome::Info => 1,
+        Outcome::Pass => 2,
+        Outcome::Fail => 3,
+        Outcome::Timeout => 4,
+        Outcome::Crash => 5,
+    }
+}
+
+/// What a baseline has to say about a deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// No entry speaks for it.
+    Unexpected,
+    /// Listed, and just as listed.
+    Expected(&'a Entry),
+    /// Listed, and it shows itself in another way now.
+    OtherKind(&'a Entry),
+    /// Listed, and the entry's date has passed.
+    Expired(&'a Entry),
+}
+
+/// Something that is wrong with the baseline itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A pattern fits no case or check of the suite.
+    Unmatched {
+        /// The pattern.
+        pattern: String,
+        /// The name that it may have meant.
+        nearest: Option<String>,
+    },
+    /// Two entries claim one check.
+    Overlap {
+        /// `case@spec#check`.
+        check: String,
+        /// 1 for the first entry of the file.
+        entries: (usize, usize),
+    },
+    /// An entry fits more deviations than it allows itself.
+    OverMax {
+        /// The entry's first pattern.
+        pattern: String,
+        /// What it allows.
+        max: usize,
+        /// What it fits.
+        found: usize,
+    },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unmatched { pattern, nearest } => {
+                write!(f, "\"{pattern}\" fits no check of this suite")?;
+                match nearest {
+                    None => Ok(()),
+                    Some(name) => write!(f, "; did you mean \"{name}\"?"),
+                }
+            }
+            Self::Overlap { check, entries: (first, second) } => {
+                write!(
+                    f,
+                    "{check} is claimed by entry {first} and by entry {second}; leave it to one of them"
+                )
+            }
+            Self::OverMax { pattern, max, found } => {
+                write!(f, "\"{pattern}\" fits {found} deviations, and its max is {max}")
+            }
+        }
+    }
+}
+
+/// A baseline held against a run.
+#[derive(Clone, Debug)]
+pub struct Applied<'a> {
+    standings: BTreeMap<(String, String), Standing<'a>>,
+    /// `case@spec` or `case@spec#check` of listed deviations that are gone, each with its entry.
+    pub stale: Vec<(String, &'a Entry)>,
+    /// What is wrong with the baseline.
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Applied<'a> {
+    /// What the baseline says about a deviation: a check that was missed or not run.
+    pub fn standing(&self, key: &str, check: &str) -> Standing<'a> {
+        self.standings.get(&(key.to_owned(), check.to_owned())).copied().unwrap_or(Standing::Unexpected)
+    }
+
+    /// How many deviations are just as listed.
+    pub fn expected(&self) -> usize {
+        self.standings.values().filter(|standing| matches!(standing, Standing::Expected(_))).count()
+    }
+}
+
+impl Baseline {
+    /// Holds the baseline against what a run saw. `today` decides which entries have expired.
+    ///
+    /// An entry speaks for a case when at least one of the checks that it fits deviates there; so `case#check` is stale as
+    /// soon as that check passes, and `case` as soon as all of the case's checks do.
+    pub fn apply(&self, seen: &Seen, today: Date) -> Applied<'_> {
+        let mut applied = Applied { standings: BTreeMap::new(), stale: Vec::new(), problems: Vec::new() };
+        let mut owners: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let expired = entry.until.is_some_and(|until| today >= until);
+            let mut found = 0;
+            for (key, checks) in seen.cases() {
+                let fitting: Vec<_> = checks.iter().filter(|(name, _)| entry.fits(key, name)).collect();
+                if fitting.is_empty() {
+                    continue;
+                }
+                let mut deviates = false;
+                for (name, outcome) in &fitting {
+                    let Some(standing) = entry.standing(**outcome, expired) else { continue };
+                    deviates = true;
+                    found += 1;
+                    let check = (key.clone(), (*name).clone());
+                    match owners.get(&check) {
+                        Some(first) => applied.problems.push(Problem::Overlap {
+                            check: format!("{key}#{name}"),
+                            entries: (first + 1, index + 1),
+                        }),
+                        None => {
+                            owners.insert(check.clone(), index);
+                            applied.standings.insert(check, standing);
+                        }
+                    }
+                }
+                if !deviates && entry.can_be_stale(fitting.iter().map(|(_, outcome)| **outcome)) {
+                    applied.stale.push((entry.stale_name(key, &fitting), entry));
+                }
+            }
+            if let Some(max) = entry.max.filter(|max| found > *max) {
+                applied.problems.push(Problem::OverMax {
+                    pattern: entry.patterns[0].to_string(),
+                    max,
+                    found,
+                });
+            }
+            applied.problems.extend(entry.unmatched(seen));
+        }
+        applied
+    }
+
+    /// Patterns that fit none of the suite's cases: known before anything is run.
+    pub fn unmatched_cases<'k>(&self, keys: impl IntoIterator<Item = &'k str> + Clone) -> Vec<Problem> {
+        let patterns = self.entries.iter().flat_map(|entry| &entry.patterns);
+        patterns
+            .filter(|pattern| !keys.clone().into_iter().any(|key| pattern.fits_case(key)))
+            .map(|pattern| unmatched(pattern, keys.clone()))
+            .collect()
+    }
+}
+
+impl Entry {
+    /// Whether one of its patterns speaks for the check.
+    pub fn fits(&self, key: &str, check: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.fits(key, check))
+    }
+
+    fn standing(&self, outcome: Outcome, expired: bool) -> Option<Standing<'_>> {
+        let kind = Kind::of(outcome)?;
+        if kind == Kind::NotRun && self.kind != Kind::NotRun {
+            return None;
+        }
+        Some(match self.kind.expects(outcome) {
+            true if expired => Standing::Expired(self),
+            true => Standing::Expected(self),
+            false => Standing::OtherKind(self),
+        })
+    }
+
+    /// A check that was not run says nothing about an entry that expects it to fail, and a flaky one may pass.
+    fn can_be_stale(&self, outcomes: impl IntoIterator<Item = Outcome>) -> bool {
+        self.kind != Kind::Flaky && outcomes.into_iter().any(|outcome| outcome != Outcome::NotApplicable)
+    }
+
+    fn stale_name(&self, key: &str, fitting: &[(&String, &Outcome)]) -> String {
+        match fitting {
+            [(name, _)] => format!("{key}#{name}"),
+            _ => key.to_owned(),
+        }
+    }
+
+    fn unmatched(&self, seen: &Seen) -> Vec<Problem> {
+        let fits_something = |pattern: &&Pattern| {
+            let fits_seen =
+                seen.cases().iter().any(|(key, checks)| checks.keys().any(|name| pattern.fits(key, name)));
+            fits_seen || seen.unselected.iter().any(|key| pattern.fits_case(key))
+        };
+        // A case that was not run, or that died on the way, lacks the checks that it usually has.
+        let cut_short = |pattern: &&Pattern| {
+            seen.cases().iter().any(|(key, checks)| {
+                pattern.fits_case(key)
+                    && checks.values().any(|outcome| {
+                        matches!(outcome, Outcome::NotApplicable | Outcome::Crash | Outcome::Timeout)
+                    })
+            })
+        };
+        let names: Vec<String> = seen
+            .cases()
+            .iter()
+            .flat_map(|(key, checks)| checks.keys().map(move |name| format!("{key}#{name}")))
+            .collect();
+        self.patterns
+            .iter()
+            .filter(|pattern| !fits_something(pattern) && !cut_short(pattern))
+            .map(|pattern| unmatched(pattern, names.iter().map(String::as_str)))
+            .collect()
+    }
+}
+
+/// Offers names in the form in which the pattern was written.
+fn unmatched<'k>(pattern: &Pattern, names: impl IntoIterator<Item = &'k str>) -> Problem {
+    let shortened: Vec<String> = names.into_iter().map(|name| like(pattern, name)).collect();
+    let near = nearest(pattern.as_str(), shortened.iter().map(String::as_str));
+    Problem::Unmatched { pattern: pattern.to_string(), nearest: near.first().map(|name| (*name).to_owned()) }
+}
+
+fn like(pattern: &Pattern, name: &str) -> String {
+    let (key, check) = name.split_once('#').unwrap_or((name, ""));
+    let (id, spec) = key.split_once('@').unwrap_or((key, ""));
+    let mut text = id.to_owned();
+    if pattern.as_str().contains('@') {
+        text = format!("{text}@{spec}");
+    }
+    if pattern.as_str().contains('#') && !check.is_empty() {
+        text = format!("{text}#{check}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(rows: &[(&str, &str, Outcome)]) -> Seen {
+        let mut seen = Seen::default();
+        for (key, check, outcome) in rows {
+            seen.cases.entry((*key).to_owned()).or_default().insert((*check).to_owned(), *outcome);
+        }
+        seen
+    }
+
+    fn entry(check: &str, kind: Kind) -> Entry {
+        Entry {
+            patterns: vec![Pattern::new(check)],
+            kind,
+            reason: "because".into(),
+            issue: None,
+            max: None,
+            until: None,
+        }
+    }
+
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    const TODAY: &str = "2026-11-20";
+
+    #[test]
+    fn each_outcome_under_each_kind() {
+        use Outcome::{Crash, Fail, Info, NotApplicable, Pass, Timeout};
+        // (kind, outcome) → e expected, o other kind, s stale, - nothing to say
+        let table = [
+            (
+                Kind::Fail,
+                [(Pass, 's'), (Info, 's'), (Fail, 'e'), (Crash, 'o'), (Timeout, 'o'), (NotApplicable, '-')],
+            ),
+            (
+                Kind::Crash,
+                [(Pass, 's'), (Info, 's'), (Fail, 'o'), (Crash, 'e'), (Timeout, 'o'), (NotApplicable, '-')],
+            ),
+            (
+                Kind::Timeout,
+                [(Pass, 's'), (Info, 's'), (Fail, 'o'), (Crash, 'o'), (Timeout, 'e'), (NotApplicable, '-')],
+            ),
+            (
+                Kind::Flaky,
+                [(Pass, '-'), (Info, '-'), (Fail, 'e'), (Crash, 'e'), (Timeout, 'e'), (NotApplicable, '-')],
+            ),
+            (
+                Kind::NotRun,
+                [(Pass, 's'), (Info, 's'), (Fail, 'o'), (Crash, 'o'), (Timeout, 'o'), (NotApplicable, 'e')],
+            ),
+        ];
+        for (kind, row) in table {
+            for (outcome, wanted) in row {
+                let baseline = Baseline { entries: vec![entry("a/b#c", kind)] };
+                let seen = seen(&[("a/b@0.4", "c", outcome)]);
+                let applied = baseline.apply(&seen, day(TODAY));
+                assert_eq!(applied.problems, [], "{kind:?} {outcome:?}");
+                let found = match applied.standing("a/b@0.4", "c") {
+                    Standing::Expected(_) => 'e',
+                    Standing::OtherKind(_) => 'o',
+                    Standing::Expired(_) => 'x',
+                    Standing::Unexpected if !applied.stale.is_empty() => 's',
+                    Standing::Unexpected => '-',
+                };
+                assert_eq!(found, wanted, "{kind:?} {outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_a_check_is_stale_only_when_the_whole_case_passes() {
+        let baseline = Baseline { entries: vec![entry("a/*", Kind::Fail)] };
+        let one = seen(&[("a/b@0.4", "accepts", Outcome::Pass), ("a/b@0.4", "payload", Outcome::Fail)]);
+        assert!(baseline.apply(&one, day(TODAY)).stale.is_empty());
+        let two = seen(&[
+            ("a/b@0.4", "payload", Outcome::Fail),
+            ("a/c@0.4", "accepts", Outcome::Pass),
+            ("a/c@0.4", "payload", Outcome::Pass),
+        ]);
+        let applied = baseline.apply(&two, day(TODAY));
+        let stale: Vec<_> = applied.stale.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(stale, ["a/c@0.4"]);
+    }
+
+    #[test]
+    fn an_entry_ends_on_its_day() {
+        let mut listed = entry("a/b", Kind::Fail);
+        listed.until = Some(day("2027-01-01"));
+        let baseline = Baseline { entries: vec![listed] };
+        let seen = seen(&[("a/b@0.4", "c", Outcome::Fail)]);
+        let standing = |today: &str| baseline.apply(&seen, day(today)).standing("a/b@0.4", "c");
+        assert!(matches!(standing("2026-12-31"), Standing::Expected(_)));
+        assert!(matches!(standing("2027-01-01"), Standing::Expired(_)));
+    }
+
+    #[test]
+    fn overlaps_and_too_many_are_problems() {
+        let mut wide = entry("a/*", Kind::Fail);
+        wide.max = Some(1);
+        let baseline = Baseline { entries: vec![wide, entry("a/b#c", Kind::Fail)] };
+        let seen = seen(&[("a/b@0.4", "c", Outcome::Fail), ("a/d@0.4", "c", Outcome::Fail)]);
+        let applied = baseline.apply(&seen, day(TODAY));
+        assert_eq!(
+            applied.problems,
+            [
+                Problem::OverMax { pattern: "a/*".into(), max: 1, found: 2 },
+                Problem::Overlap { check: "a/b@0.4#c".into(), entries: (1, 2) },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pattern_that_fits_nothing_names_its_nearest() {
+        let baseline = Baseline { entries: vec![entry("a/magic-swaped#rejects", Kind::Fail)] };
+        let seen = seen(&[("a/magic-swapped@0.4", "rejects", Outcome::Fail)]);
+        let applied = baseline.apply(&seen, day(TODAY));
+        assert_eq!(
+            applied.problems,
+            [Problem::Unmatched {
+                pattern: "a/magic-swaped#rejects".into(),
+                nearest: Some("a/magic-swapped#rejects".into()),
+            }]
+        );
+        assert_eq!(baseline.unmatched_cases(["a/magic-swapped@0.4"]).len(), 1);
+    }
+
+    #[test]
+    fn a_narrow_run_does_not_blame_entries_for_what_was_not_asked() {
+        let baseline = Baseline { entries: vec![entry("a/b#c", Kind::Fail), entry("a/gone#c", Kind::Fail)] };
+        let seen = seen(&[("a/other@0.4", "c", Outcome::Pass)]).with_unselected(["a/b@0.4".to_owned()]);
+        let applied = baseline.apply(&seen, day(TODAY));
+        assert_eq!(applied.problems.len(), 1, "{:?}", applied.problems);
+        assert!(applied.stale.is_empty());
+    }
+
+    #[test]
+    fn a_case_that_died_does_not_make_its_entries_wrong() {
+        let baseline = Baseline { entries: vec![entry("a/b#payload", Kind::Fail)] };
+        let seen = seen(&[("a/b@0.4", "answers", Outcome::Crash)]);
+        let applied = baseline.apply(&seen, day(TODAY));
+        assert_eq!(applied.problems, []);
+        assert_eq!(applied.standing("a/b@0.4", "answers"), Standing::Unexpected);
+    }
+
+    #[test]
+    fn several_steps_count_by_the_worst() {
+        let check = |outcome, step| Check {
+            name: "accepts".into(),
+            outcome,
+            requirements: vec![],
+            level: crate::case::Level::Must,
+            expected: serde_json::Value::Null,
+            actual: serde_json::Value::Null,
+            note: String::new(),
+            step,
+        };
+        let mut seen = Seen::default();
+        seen.add("a/b@0.4", &[check(Outcome::Fail, 0), check(Outcome::Pass, 1)]);
+        let baseline = Baseline { entries: vec![entry("a/b#accepts", Kind::Fail)] };
+        assert_eq!(baseline.apply(&seen, day(TODAY)).expected(), 1);
+    }
+}

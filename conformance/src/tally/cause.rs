@@ -1,0 +1,95 @@
+//! Missed checks → causes: one defect of an implementation often misses dozens of checks.
+
+use std::collections::BTreeMap;
+
+use super::Tally;
+use crate::{
+    case::Level,
+    event::CaseEvent,
+    verdict::{Check, Outcome},
+};
+
+/// What probably is one defect, and all the checks that it missed.
+#[derive(Clone, Debug)]
+pub struct Cause<'a> {
+    /// Name of the bug that the cases catch, or the id of the requirement where they name none.
+    pub name: &'a str,
+    /// Weight of the weightiest check.
+    pub level: Level,
+    /// Requirements that are broken by it, weightiest first as the checks name them.
+    pub requirements: Vec<&'a str>,
+    /// The missed checks: those that fail before those that warn, short cases before long ones.
+    pub misses: Vec<Miss<'a>>,
+}
+
+/// A missed check and its case.
+#[derive(Clone, Copy, Debug)]
+pub struct Miss<'a> {
+    /// The case.
+    pub case: &'a CaseEvent,
+    /// The check.
+    pub check: &'a Check,
+}
+
+impl Miss<'_> {
+    /// `case-id@spec#check`.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.case.key, self.check.name)
+    }
+}
+
+impl Cause<'_> {
+    /// How many cases it shows in.
+    pub fn cases(&self) -> usize {
+        let mut keys: Vec<&str> = self.misses.iter().map(|miss| miss.case.key.as_str()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len()
+    }
+}
+
+impl Tally {
+    /// The causes of what was missed, by weight and then by how much they broke. Misses of MAY are no causes.
+    pub fn causes(&self) -> Vec<Cause<'_>> {
+        let mut groups: BTreeMap<&str, Vec<Miss<'_>>> = BTreeMap::new();
+        for (case, check) in self.checks() {
+            if check.missed() && check.level > Level::May {
+                groups.entry(name_of(case, check)).or_default().push(Miss { case, check });
+            }
+        }
+        let mut causes: Vec<Cause<'_>> =
+            groups.into_iter().map(|(name, misses)| cause(name, misses)).collect();
+        causes.sort_by(|a, b| {
+            let weight = b.level.cmp(&a.level);
+            weight.then(b.misses.len().cmp(&a.misses.len())).then(a.name.cmp(b.name))
+        });
+        causes
+    }
+}
+
+fn cause<'a>(name: &'a str, mut misses: Vec<Miss<'a>>) -> Cause<'a> {
+    misses.sort_by_key(|miss| {
+        let size: usize = miss.case.steps.iter().flat_map(|step| &step.parts).map(|part| part.len).sum();
+        // A refusal that did not come says more than a crash behind it, and a small message more than a large one.
+        (std::cmp::Reverse(miss.check.level), miss.check.outcome != Outcome::Fail, size)
+    });
+    let mut requirements = Vec::new();
+    for id in misses.iter().flat_map(|miss| &miss.check.requirements) {
+        if !requirements.contains(&id.as_str()) {
+            requirements.push(id.as_str());
+        }
+    }
+    let level = misses.iter().map(|miss| miss.check.level).max().unwrap_or(Level::May);
+    Cause { name, level, requirements, misses }
+}
+
+/// A check that speaks for other requirements than its case (an invariant of every message, say) has a cause of its own.
+fn name_of<'a>(case: &'a CaseEvent, check: &'a Check) -> &'a str {
+    let own = check.requirements.iter().any(|id| case.requirements.contains(id));
+    match &case.bug {
+        Some(bug) if own || check.requirements.is_empty() => bug,
+        _ => {
+            check.requirements.first().or(case.requirements.first()).map_or(case.id.as_str(), String::as_str)
+        }
+    }
+}

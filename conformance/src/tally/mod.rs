@@ -1,0 +1,466 @@
+//! Events → verdicts: per requirement, per area, per profile, and the causes of what was missed.
+//!
+//! A verdict is a pure function of the event stream. A baseline never changes one.
+
+mod cause;
+mod merge;
+mod profile;
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::collections::{BTreeMap, HashMap};
+
+pub use self::cause::{Cause, Miss};
+pub use self::merge::{MergeError, merge};
+pub use self::profile::{PROFILES, Profile, ProfileVerdict, Standing, profile_named};
+use crate::{
+    case::Level,
+    event::{AdapterExit, CaseEvent, Event, Probe, RequirementBrief, RunStart, Summary},
+    requirement::{Catalogue, area_of},
+    verdict::{Check, Outcome},
+};
+
+/// The operations of the contract's own table. A requirement that can be judged through them alone is asked of everyone;
+/// the further operations are an adapter's choice.
+pub const CORE_OPS: &[&str] = &[
+    "hello",
+    "encode",
+    "decode",
+    "kv_encode",
+    "kv_decode",
+    "model_hash",
+    "tokenizer_hash",
+    "identity_extract",
+    "hello_encode",
+    "hello_decode",
+    "resolve",
+    "session_script",
+    "json_encode",
+    "json_decode",
+    "target_norm",
+    "realign_matrix",
+    "realign_apply",
+    "normalize",
+    "soft_embed",
+    "project_vocab",
+    "project_overlap",
+    "vocab_overlap",
+    "validate_decide",
+    "assess_transfer",
+    "context_to_bytes",
+    "context_from_bytes",
+    "serve",
+    "unserve",
+    "call",
+    "rss",
+];
+
+/// A run, put together from its events.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// What was run against what.
+    pub start: RunStart,
+    /// The questions that decide whether the answers can be believed.
+    pub probes: Vec<Probe>,
+    /// In the order of the areas, then by key: the order in which a run asks them is random and says nothing.
+    pub cases: Vec<CaseEvent>,
+    /// How children ended.
+    pub exits: Vec<AdapterExit>,
+    /// `None`: the stream was cut off.
+    pub summary: Option<Summary>,
+    /// A person stopped the run.
+    pub interrupted: bool,
+    /// In the order of the catalogue.
+    pub requirements: Vec<RequirementVerdict>,
+}
+
+/// Why events are no run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TallyError {
+    /// The stream does not begin with `run.start`.
+    #[error("these are no events of a run: the first one must be `run.start`")]
+    NoStart,
+    /// A second run begins in the middle.
+    #[error("these are the events of more than one run; put them together with `merge`")]
+    SecondStart,
+    /// Written by a suite whose events mean something else.
+    #[error("events of version {found}; this suite reads version {known}")]
+    Version {
+        /// In the stream.
+        found: u32,
+        /// What is understood.
+        known: u32,
+    },
+}
+
+/// What a requirement came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// No check that speaks for it was made.
+    NotRun,
+    /// Only recorded: which legal branch was taken, or a miss that weighs nothing.
+    Info,
+    /// All checks hold.
+    Pass,
+    /// A check was missed that weighs as SHOULD.
+    Warn,
+    /// A check was missed that weighs as MUST.
+    Fail,
+}
+
+/// One requirement and the checks that speak for it.
+#[derive(Clone, Debug)]
+pub struct RequirementVerdict {
+    /// What it says.
+    pub brief: RequirementBrief,
+    /// What it came to.
+    pub status: Status,
+    /// It is a MUST, and at least one of its cases needs no more than the operations of the contract's own table.
+    pub required: bool,
+    /// Checks made.
+    pub checks: usize,
+    /// Of these, missed.
+    pub missed: usize,
+}
+
+/// The requirements of one area, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct AreaVerdict {
+    /// E.g. `HDR`.
+    pub code: String,
+    /// For people.
+    pub title: String,
+    /// Requirements that hold.
+    pub pass: usize,
+    /// Requirements with a missed MUST.
+    pub fail: usize,
+    /// Requirements with a missed SHOULD.
+    pub warn: usize,
+    /// Requirements of which something was recorded.
+    pub info: usize,
+    /// Requirements of which nothing was asked.
+    pub not_run: usize,
+    /// Checks made.
+    pub checks: usize,
+    /// Of these, missed.
+    pub missed: usize,
+}
+
+impl AreaVerdict {
+    /// How many requirements of the area the run knows of.
+    pub fn requirements(&self) -> usize {
+        self.pass + self.fail + self.warn + self.info + self.not_run
+    }
+
+    fn add(&mut self, requirement: &RequirementVerdict) {
+        *match requirement.status {
+            Status::NotRun => &mut self.not_run,
+            Status::Info => &mut self.info,
+            Status::Pass => &mut self.pass,
+            Status::Warn => &mut self.warn,
+            Status::Fail => &mut self.fail,
+        } += 1;
+    }
+}
+
+impl Tally {
+    /// Puts a run together.
+    ///
+    /// # Errors
+    /// [`TallyError`] when the events are not those of one run.
+    pub fn new(events: impl IntoIterator<Item = Event>) -> Result<Self, TallyError> {
+        let mut events = events.into_iter();
+        let Some(Event::RunStart(start)) = events.next() else { return Err(TallyError::NoStart) };
+        if start.version != crate::event::EVENTS_VERSION {
+            return Err(TallyError::Version { found: start.version, known: crate::event::EVENTS_VERSION });
+        }
+        let mut tally = Self {
+            start: *start,
+            probes: Vec::new(),
+            cases: Vec::new(),
+            exits: Vec::new(),
+            summary: None,
+            interrupted: false,
+            requirements: Vec::new(),
+        };
+        for event in events {
+            match event {
+                Event::RunStart(_) => return Err(TallyError::SecondStart),
+                Event::Probe(probe) => tally.probes.push(probe),
+                Event::Case(case) => tally.cases.push(*case),
+                Event::AdapterExit(exit) => tally.exits.push(exit),
+                Event::Summary(summary) => tally.summary = Some(summary),
+                Event::Interrupted(summary) => {
+                    tally.summary = Some(summary);
+                    tally.interrupted = true;
+                }
+                Event::Unknown => {}
+            }
+        }
+        tally.put_in_order();
+        tally.requirements = tally.judge_requirements();
+        Ok(tally)
+    }
+
+    /// Whether every selected case was judged.
+    pub fn is_complete(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| summary.complete)
+    }
+
+    /// Whether the run was narrowed by more than areas and dialects, so that no verdict on a profile can be given.
+    pub fn is_narrowed(&self) -> bool {
+        self.start.selection.iter().any(|option| {
+            !["--area", "--profile", "--spec"].iter().any(|broad| option.split(' ').next() == Some(broad))
+        })
+    }
+
+    /// Whether anything at all was verified: a run in which nothing can fail is no success.
+    pub fn verified_something(&self) -> bool {
+        self.checks().any(|(_, check)| check.outcome == Outcome::Pass || check.missed())
+    }
+
+    /// All checks with their cases.
+    pub fn checks(&self) -> impl Iterator<Item = (&CaseEvent, &Check)> {
+        self.cases.iter().flat_map(|case| case.checks.iter().map(move |check| (case, check)))
+    }
+
+    /// Checks that were missed and count: MUST, and SHOULD too under `strict`.
+    pub fn failures(&self, strict: bool) -> impl Iterator<Item = (&CaseEvent, &Check)> {
+        self.checks().filter(move |(_, check)| check.missed() && counts(check.level, strict))
+    }
+
+    /// The requirement of that id, when the run knows of it.
+    pub fn requirement(&self, id: &str) -> Option<&RequirementVerdict> {
+        self.requirements.iter().find(|requirement| requirement.brief.id == id)
+    }
+
+    /// The areas, in the order of the catalogue.
+    pub fn areas(&self) -> Vec<AreaVerdict> {
+        let mut areas: Vec<AreaVerdict> = Vec::new();
+        for requirement in &self.requirements {
+            let code = area_of(&requirement.brief.id);
+            let index = areas.iter().position(|area| area.code == code).unwrap_or_else(|| {
+                areas.push(AreaVerdict {
+                    code: code.to_owned(),
+                    title: area_title(code),
+                    ..AreaVerdict::default()
+                });
+                areas.len() - 1
+            });
+            areas[index].add(requirement);
+        }
+        for (_, check) in self.checks().filter(|(_, check)| check.outcome != Outcome::NotApplicable) {
+            let mut codes: Vec<&str> = check.requirements.iter().map(|id| area_of(id)).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            for area in areas.iter_mut().filter(|area| codes.contains(&area.code.as_str())) {
+                area.checks += 1;
+                area.missed += usize::from(check.missed() && check.level > Level::May);
+            }
+        }
+        areas
+    }
+
+    /// Whether no case that was asked came out well: then it is not the cases that are wrong.
+    pub fn everything_fails(&self) -> bool {
+        /// From so many cases on, a total failure says more about the adapter than about the implementation.
+        const ENOUGH: usize = 10;
+        let asked = self.cases.iter().filter(|case| case.ran());
+        asked.clone().count() >= ENOUGH && asked.clone().all(CaseEvent::missed)
+    }
+
+    fn put_in_order(&mut self) {
+        let catalogue = Catalogue::embedded();
+        let rank: HashMap<String, usize> = catalogue
+            .areas()
+            .iter()
+            .enumerate()
+            .map(|(rank, area)| (area.code.to_ascii_lowercase(), rank))
+            .collect();
+        let rank_of = |id: &str| {
+            let area = id.split('/').next().unwrap_or_default();
+            rank.get(area).copied().unwrap_or(usize::MAX)
+        };
+        self.cases.sort_by(|a, b| rank_of(&a.id).cmp(&rank_of(&b.id)).then_with(|| a.key.cmp(&b.key)));
+    }
+
+    fn judge_requirements(&self) -> Vec<RequirementVerdict> {
+        let mut found: BTreeMap<&str, (Status, usize, usize)> = BTreeMap::new();
+        let levels: HashMap<&str, Level> =
+            self.start.requirements.iter().map(|brief| (brief.id.as_str(), brief.level)).collect();
+        for (_, check) in self.checks() {
+            for id in &check.requirements {
+                let level = levels.get(id.as_str()).copied().unwrap_or(check.level).min(check.level);
+                let (status, checks, missed) = found.entry(id).or_insert((Status::NotRun, 0, 0));
+                *status = (*status).max(status_of(check.outcome, level));
+                *checks += usize::from(check.outcome != Outcome::NotApplicable);
+                *missed += usize::from(check.missed());
+            }
+        }
+        let mut verdicts: Vec<RequirementVerdict> = self
+            .start
+            .requirements
+            .iter()
+            .map(|brief| {
+                let (status, checks, missed) =
+                    found.get(brief.id.as_str()).copied().unwrap_or((Status::NotRun, 0, 0));
+                let required = brief.level == Level::Must && self.is_asked_of_everyone(&brief.id);
+                RequirementVerdict { brief: brief.clone(), status, required, checks, missed }
+            })
+            .collect();
+        let catalogue = Catalogue::embedded();
+        let rank = |id: &str| catalogue.requirements().iter().position(|known| known.id == id);
+        verdicts.sort_by_key(|verdict| rank(&verdict.brief.id).unwrap_or(usize::MAX));
+        verdicts
+    }
+
+    fn is_asked_of_everyone(&self, id: &str) -> bool {
+        self.cases.iter().any(|case| {
+            case.requirements.iter().any(|tested| tested == id)
+                && case.ops.iter().all(|op| CORE_OPS.contains(&op.as_str()))
+        })
+    }
+}
+
+/// Whether a miss of that weight fails.
+pub fn counts(level: Level, strict: bool) -> bool {
+    level == Level::Must || strict && level == Level::Should
+}
+
+fn status_of(outcome: Outcome, level: Level) -> Status {
+    match outcome {
+        Outcome::NotApplicable => Status::NotRun,
+        Outcome::Info => Status::Info,
+        Outcome::Pass => Status::Pass,
+        Outcome::Fail | Outcome::Crash | Outcome::Timeout => match level {
+            Level::Must => Status::Fail,
+            Level::Should => Status::Warn,
+            Level::May => Status::Info,
+        },
+    }
+}
+
+fn area_title(code: &str) -> String {
+    Catalogue::embedded().area(code).map(|area| area.title.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_requirement_gets_the_worst_of_its_checks() {
+        let tally = sample::tally();
+        let status = |id: &str| tally.requirement(id).unwrap().status;
+        assert_eq!(status("AVP-HDR-001"), Status::Pass);
+        assert_eq!(status("AVP-HDR-003"), Status::Info);
+        assert_eq!(status("AVP-HDR-018"), Status::Fail);
+        assert_eq!(status("AVP-KV-001"), Status::Fail);
+        assert_eq!(status("AVP-SES-001"), Status::NotRun);
+        assert_eq!(status("AVP-JSON-001"), Status::NotRun);
+    }
+
+    #[test]
+    fn a_requirement_is_never_judged_above_its_own_weight() {
+        let mut case = sample::case(
+            "hdr/x",
+            "AVP-HDR-002",
+            vec![sample::check("rejects", Outcome::Fail, Level::Must, "AVP-HDR-002")],
+        );
+        case.checks[0].requirements.push("AVP-HDR-003".into());
+        let tally = Tally::new(sample::stream(sample::start(), vec![case])).unwrap();
+        assert_eq!(tally.requirement("AVP-HDR-002").unwrap().status, Status::Fail);
+        assert_eq!(tally.requirement("AVP-HDR-003").unwrap().status, Status::Warn);
+    }
+
+    #[test]
+    fn areas_add_up() {
+        let tally = sample::tally();
+        let areas = tally.areas();
+        let codes: Vec<&str> = areas.iter().map(|area| area.code.as_str()).collect();
+        assert_eq!(codes, ["HDR", "KV", "SES", "JSON"]);
+        let hdr = &areas[0];
+        assert_eq!((hdr.pass, hdr.fail, hdr.warn, hdr.info, hdr.not_run), (2, 1, 0, 1, 0));
+        assert_eq!((hdr.checks, hdr.missed), (5, 2));
+        assert_eq!(areas.iter().map(AreaVerdict::requirements).sum::<usize>(), tally.requirements.len());
+    }
+
+    #[test]
+    fn causes_come_weightiest_first_and_keep_all_their_checks() {
+        let tally = sample::tally();
+        let causes = tally.causes();
+        let names: Vec<&str> = causes.iter().map(|cause| cause.name).collect();
+        assert_eq!(names, ["metadata-length-unchecked", "AVP-KV-001", "kv-count-unchecked"]);
+        assert_eq!(causes[0].misses.len(), 2);
+        assert_eq!(causes[0].cases(), 1);
+        assert_eq!(causes[0].misses[0].check.name, "rejects");
+        let missed = tally.checks().filter(|(_, check)| check.missed()).count();
+        assert_eq!(causes.iter().map(|cause| cause.misses.len()).sum::<usize>(), missed);
+    }
+
+    #[test]
+    fn profiles_tell_broken_from_unverified_from_unasked() {
+        let tally = sample::tally();
+        let standings: Vec<_> =
+            tally.profiles(false).into_iter().map(|verdict| (verdict.name, verdict.standing)).collect();
+        assert_eq!(
+            standings,
+            [
+                ("core", Standing::NotConformant),
+                ("kv", Standing::NotConformant),
+                ("handshake", Standing::Incomplete),
+                ("full", Standing::NotConformant),
+            ]
+        );
+        let good = || vec![sample::cases().remove(0)];
+        let standing = |start: RunStart| {
+            let tally = Tally::new(sample::stream(start, good())).unwrap();
+            tally.profile(&PROFILES[0], false).unwrap().standing
+        };
+        let mut start = sample::start();
+        start.requirements.retain(|brief| brief.id == "AVP-HDR-001");
+        assert_eq!(standing(start.clone()), Standing::Conformant);
+        start.unselected = vec!["AVP-KV-001".into()];
+        assert_eq!(standing(start.clone()), Standing::Conformant);
+        start.unselected = vec!["AVP-HDR-002".into()];
+        assert_eq!(standing(start.clone()), Standing::NotJudged);
+        start.unselected = Vec::new();
+        start.selection = vec!["--run hdr/magic".into()];
+        assert_eq!(standing(start), Standing::NotJudged);
+    }
+
+    #[test]
+    fn a_stream_that_was_cut_off_is_never_conformant() {
+        let mut events = sample::stream(sample::start(), vec![sample::cases().remove(0)]);
+        events.pop();
+        let tally = Tally::new(events).unwrap();
+        assert!(!tally.is_complete());
+        assert!(tally.profiles(false).iter().all(|verdict| verdict.standing != Standing::Conformant));
+    }
+
+    #[test]
+    fn other_streams_are_refused() {
+        assert_eq!(Tally::new([]).unwrap_err(), TallyError::NoStart);
+        let start = || Event::RunStart(Box::new(sample::start()));
+        assert_eq!(Tally::new([start(), start()]).unwrap_err(), TallyError::SecondStart);
+        let mut later = sample::start();
+        later.version += 1;
+        let error = Tally::new([Event::RunStart(Box::new(later))]).unwrap_err();
+        assert!(matches!(error, TallyError::Version { .. }));
+    }
+
+    #[test]
+    fn total_failure_is_told_apart() {
+        let fail = |n: usize| {
+            let checks = vec![sample::check("accepts", Outcome::Fail, Level::Must, "AVP-HDR-001")];
+            sample::case(&format!("hdr/{n}"), "AVP-HDR-001", checks)
+        };
+        let tally = |cases| Tally::new(sample::stream(sample::start(), cases)).unwrap();
+        assert!(tally((0..12).map(fail).collect()).everything_fails());
+        assert!(!tally((0..3).map(fail).collect()).everything_fails());
+        let mut mixed: Vec<_> = (0..12).map(fail).collect();
+        mixed.push(sample::cases().remove(0));
+        assert!(!tally(mixed).everything_fails());
+    }
+}
