@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::adapter::{Answer, Blob, Lost, Request};
 use crate::case::Spec;
+use crate::dissect::{self, Field};
 
 /// Most bytes of a part that an event carries as hex. A message that is worth reading byte by byte is shorter; the
 /// length and the digest tell the rest apart.
@@ -20,7 +21,21 @@ const DUMP_JSON: usize = 16 * 1024;
 /// Explains the bytes of a part, field by field. The harness's dissector does; reports only print what it said.
 pub trait Annotate: Sync {
     /// The fields of a part called `name`, in order of their bytes. Empty when there is nothing to say.
-    fn annotate(&self, op: &str, name: &str, bytes: &[u8], spec: Spec) -> Vec<AnnotatedField>;
+    fn annotate(&self, op: &str, name: &str, bytes: &[u8], spec: Spec) -> Vec<Field>;
+}
+
+/// Explains messages and KV payloads by the harness's own dissector; of other parts there is nothing to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dissector;
+
+impl Annotate for Dissector {
+    fn annotate(&self, _op: &str, name: &str, bytes: &[u8], spec: Spec) -> Vec<Field> {
+        match name {
+            "message" | "stream" | "head" => dissect::message(bytes, spec).fields,
+            "kv" => dissect::kv(bytes).fields,
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Explains nothing.
@@ -28,25 +43,9 @@ pub trait Annotate: Sync {
 pub struct NoAnnotations;
 
 impl Annotate for NoAnnotations {
-    fn annotate(&self, _op: &str, _name: &str, _bytes: &[u8], _spec: Spec) -> Vec<AnnotatedField> {
+    fn annotate(&self, _op: &str, _name: &str, _bytes: &[u8], _spec: Spec) -> Vec<Field> {
         Vec::new()
     }
-}
-
-/// A run of bytes that belong together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AnnotatedField {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-    /// E.g. `payload_length`, `metadata.model_id`.
-    pub name: String,
-    /// The value, for a person.
-    pub value: String,
-    /// What is wrong with it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub warning: String,
 }
 
 /// One step of a case: what was sent and what came back.
@@ -124,7 +123,7 @@ pub struct PartDump {
     pub hex: String,
     /// What the bytes mean.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<AnnotatedField>,
+    pub fields: Vec<Field>,
 }
 
 impl PartDump {

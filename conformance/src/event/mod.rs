@@ -8,7 +8,7 @@ mod stream;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::dump::{Annotate, AnnotatedField, AnswerDump, DUMP_BYTES, NoAnnotations, PartDump, StepDump};
+pub use self::dump::{Annotate, AnswerDump, DUMP_BYTES, Dissector, NoAnnotations, PartDump, StepDump};
 pub use self::stream::{EventWriter, ReadError, read_events};
 
 use crate::adapter::Hello;
@@ -60,6 +60,10 @@ pub struct RunStart {
     pub started: u64,
     /// How the adapter is started, for people.
     pub adapter: String,
+    /// The same as it is typed, for the command that repeats a case: `--adapter NAME@VERSION` or `-- COMMAND`. Empty for
+    /// the built-in reference.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repeat: String,
     /// What the adapter said of itself.
     pub hello: Hello,
     /// Decides the order of the cases.

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     adapter::Hello,
     case::{Level, PatchedRange, Source, Spec},
+    dissect::Field,
     event::{
-        AdapterExit, AnnotatedField, AnswerDump, CaseEvent, EVENTS_VERSION, Event, PartDump, Probe,
-        RequirementBrief, RunStart, StepDump, Summary,
+        AdapterExit, AnswerDump, CaseEvent, EVENTS_VERSION, Event, PartDump, Probe, RequirementBrief,
+        RunStart, StepDump, Summary,
     },
     requirement::Catalogue,
     verdict::{Check, Outcome},
@@ -30,6 +31,7 @@ pub(crate) fn start() -> RunStart {
         vectors: "5f2c".into(),
         started: 1_790_000_000,
         adapter: "python adapter.py".into(),
+        repeat: "--adapter avp-python@0.6.2".into(),
         hello: Hello {
             name: "avp-python".into(),
             version: "0.6.2".into(),
@@ -152,12 +154,13 @@ pub(crate) fn cases() -> Vec<CaseEvent> {
 
 /// 25 bytes with a `metadata_length` of 255.
 fn message() -> PartDump {
-    let field = |start: usize, end: usize, name: &str, value: &str, warning: &str| AnnotatedField {
+    let field = |start: usize, end: usize, name: &str, value: &str, note: &str| Field {
         start,
         end,
         name: name.into(),
         value: value.into(),
-        warning: warning.into(),
+        depth: 0,
+        note: (!note.is_empty()).then(|| note.to_owned()),
     };
     PartDump {
         name: "message".into(),
