@@ -16,7 +16,7 @@ pub use self::profile::{PROFILES, Profile, ProfileVerdict, Standing, profile_nam
 use crate::{
     case::Level,
     event::{AdapterExit, CaseEvent, Event, Probe, RequirementBrief, RunStart, Summary},
-    requirement::{Catalogue, area_of},
+    requirement::{Catalogue, Requirement, area_of},
     verdict::{Check, Outcome},
 };
 
@@ -298,18 +298,26 @@ impl Tally {
                 *missed += usize::from(check.missed());
             }
         }
+        let catalogue = Catalogue::embedded();
+        // What every case can break without naming it, such as staying alive, is there when it was broken.
+        let implied = found
+            .iter()
+            .filter(|(id, (_, _, missed))| *missed > 0 && !levels.contains_key(*id))
+            .filter_map(|(id, _)| catalogue.get(id))
+            .map(brief_of);
         let mut verdicts: Vec<RequirementVerdict> = self
             .start
             .requirements
             .iter()
+            .cloned()
+            .chain(implied)
             .map(|brief| {
                 let (status, checks, missed) =
                     found.get(brief.id.as_str()).copied().unwrap_or((Status::NotRun, 0, 0));
                 let required = brief.level == Level::Must && self.is_asked_of_everyone(&brief.id);
-                RequirementVerdict { brief: brief.clone(), status, required, checks, missed }
+                RequirementVerdict { brief, status, required, checks, missed }
             })
             .collect();
-        let catalogue = Catalogue::embedded();
         let rank = |id: &str| catalogue.requirements().iter().position(|known| known.id == id);
         verdicts.sort_by_key(|verdict| rank(&verdict.brief.id).unwrap_or(usize::MAX));
         verdicts
@@ -341,6 +349,16 @@ fn status_of(outcome: Outcome, level: Level) -> Status {
     }
 }
 
+fn brief_of(requirement: &Requirement) -> RequirementBrief {
+    RequirementBrief {
+        id: requirement.id.clone(),
+        level: requirement.effective_level(),
+        basis: requirement.basis,
+        sentence: requirement.sentence.clone(),
+        source: requirement.source.clone(),
+    }
+}
+
 fn area_title(code: &str) -> String {
     Catalogue::embedded().area(code).map(|area| area.title.clone()).unwrap_or_default()
 }
@@ -355,7 +373,7 @@ mod tests {
         let status = |id: &str| tally.requirement(id).unwrap().status;
         assert_eq!(status("AVP-HDR-001"), Status::Pass);
         assert_eq!(status("AVP-HDR-003"), Status::Info);
-        assert_eq!(status("AVP-HDR-018"), Status::Fail);
+        assert_eq!(status("AVP-HDR-019"), Status::Fail);
         assert_eq!(status("AVP-KV-001"), Status::Fail);
         assert_eq!(status("AVP-SES-001"), Status::NotRun);
         assert_eq!(status("AVP-JSON-001"), Status::NotRun);
@@ -372,6 +390,22 @@ mod tests {
         let tally = Tally::new(sample::stream(sample::start(), vec![case])).unwrap();
         assert_eq!(tally.requirement("AVP-HDR-002").unwrap().status, Status::Fail);
         assert_eq!(tally.requirement("AVP-HDR-003").unwrap().status, Status::Warn);
+    }
+
+    #[test]
+    fn what_a_crash_breaks_is_there_though_no_case_names_it() {
+        let mut case = sample::case(
+            "hdr/x",
+            "AVP-HDR-003",
+            vec![sample::check("alive", Outcome::Crash, Level::Must, "AVP-SEC-012")],
+        );
+        let listed = |case: &CaseEvent| {
+            let tally = Tally::new(sample::stream(sample::start(), vec![case.clone()])).unwrap();
+            tally.requirement("AVP-SEC-012").map(|verdict| verdict.status)
+        };
+        assert_eq!(listed(&case), Some(Status::Fail));
+        case.checks[0].outcome = Outcome::Pass;
+        assert_eq!(listed(&case), None);
     }
 
     #[test]

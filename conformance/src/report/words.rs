@@ -1,0 +1,227 @@
+//! Phrases that several reports share.
+
+use serde_json::Value;
+
+use super::Subject;
+use crate::{
+    baseline,
+    case::{Level, Spec},
+    event::{CaseEvent, PartDump, RunStart},
+    tally::Standing,
+    verdict::{Check, Outcome},
+};
+
+/// The verdict in capitals, and the rest of the sentence.
+pub(super) struct Headline {
+    pub(super) word: &'static str,
+    pub(super) rest: String,
+    pub(super) good: Option<bool>,
+}
+
+/// The first line of every report.
+pub(super) fn headline(subject: &Subject<'_>) -> Headline {
+    let tally = subject.tally;
+    let name = implementation(&tally.start);
+    let dialects = dialects(&tally.start.specs);
+    let failed = tally.failures(subject.strict).count();
+    let made = tally.checks().filter(|(_, check)| check.outcome != Outcome::NotApplicable).count();
+    if !tally.verified_something() {
+        return Headline {
+            word: "NOTHING VERIFIED",
+            rest: format!("{name}: no check was made that could have failed"),
+            good: Some(false),
+        };
+    }
+    let verdict = tally.profile(subject.profile, subject.strict);
+    let told = format!("profile {} · AVP {dialects}", subject.profile.name);
+    match verdict {
+        Some(verdict) if verdict.standing == Standing::Conformant => Headline {
+            word: "CONFORMANT",
+            rest: format!("{name} meets all {} required MUSTs · {told}", verdict.required),
+            good: Some(true),
+        },
+        Some(verdict) if verdict.standing == Standing::NotConformant => Headline {
+            word: "NOT CONFORMANT",
+            rest: format!("{name} breaks {} · {told}", count(verdict.broken.len(), "requirement")),
+            good: Some(false),
+        },
+        Some(verdict) if verdict.standing == Standing::Incomplete => Headline {
+            word: "INCOMPLETE",
+            rest: format!(
+                "{name} breaks nothing, but {} of {} required MUSTs were not verified · {told}",
+                verdict.unverified.len(),
+                verdict.required
+            ),
+            good: None,
+        },
+        _ if failed > 0 => Headline {
+            word: "FAILED",
+            rest: format!("{name} misses {failed} of {} · AVP {dialects}", count(made, "check")),
+            good: Some(false),
+        },
+        _ => Headline {
+            word: "PASSED",
+            rest: format!(
+                "{name}, {}; {}, so this is no verdict on conformance",
+                count(made, "check"),
+                if tally.is_complete() { "the run was narrowed" } else { "the run ended early" },
+            ),
+            good: if tally.is_complete() { Some(true) } else { None },
+        },
+    }
+}
+
+/// `avp-python 0.6.2`.
+pub(super) fn implementation(start: &RunStart) -> String {
+    match start.hello.version.as_str() {
+        "" => start.hello.name.clone(),
+        version => format!("{} {version}", start.hello.name),
+    }
+}
+
+/// `0.2 and 0.4`.
+pub(super) fn dialects(specs: &[Spec]) -> String {
+    specs.iter().map(|spec| spec.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// `1 check`, `2 checks`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `MUST`, `SHOULD`, `MAY`.
+pub(super) fn level(level: Level) -> &'static str {
+    match level {
+        Level::Must => "MUST",
+        Level::Should => "SHOULD",
+        Level::May => "MAY",
+    }
+}
+
+/// How a check ended, in a word.
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Crash => "crash",
+        Outcome::Timeout => "timeout",
+        Outcome::Info => "info",
+        Outcome::NotApplicable => "not run",
+    }
+}
+
+/// A value for people: text as it is, everything else as compact JSON; no more than `most` characters.
+pub(super) fn value(value: &Value, most: usize) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Null => return String::new(),
+        other => other.to_string(),
+    };
+    shorten(&text, most)
+}
+
+/// At most `most` characters, control characters shown as escapes.
+pub(super) fn shorten(text: &str, most: usize) -> String {
+    let mut short = String::new();
+    for (n, c) in text.chars().enumerate() {
+        if n == most {
+            short.push_str(&format!("… ({} characters)", text.chars().count()));
+            break;
+        }
+        match c {
+            '\n' | '\t' => short.push(' '),
+            c if c.is_control() => short.extend(c.escape_default()),
+            c => short.push(c),
+        }
+    }
+    short
+}
+
+/// What the baseline says about a missed check, or nothing when it says nothing.
+pub(super) fn listed(subject: &Subject<'_>, case: &CaseEvent, check: &Check) -> String {
+    let told = |entry: &baseline::Entry| match &entry.issue {
+        Some(issue) => format!("{} ({issue})", entry.reason),
+        None => entry.reason.clone(),
+    };
+    match subject.listed(case, check) {
+        baseline::Standing::Unexpected => String::new(),
+        baseline::Standing::Expected(entry) => format!("expected: {}", told(entry)),
+        baseline::Standing::OtherKind(entry) => {
+            format!(
+                "unexpected: listed as {}, and now it is a {}",
+                entry.kind.as_str(),
+                outcome(check.outcome)
+            )
+        }
+        baseline::Standing::Expired(entry) => {
+            let until = entry.until.map(|until| until.to_string()).unwrap_or_default();
+            format!("unexpected: the entry ended on {until}: {}", told(entry))
+        }
+    }
+}
+
+/// The command that repeats one case.
+pub(super) fn repeat(start: &RunStart, case: &CaseEvent) -> String {
+    let mut command = String::from("avp-conformance run");
+    let adapter = start.repeat.as_str();
+    let own = adapter.starts_with("-- ") || adapter.contains(" -- ");
+    if !own && !adapter.is_empty() {
+        command.push_str(&format!(" {adapter}"));
+    }
+    command.push_str(&format!(" --id '{}'", case.key));
+    if let crate::case::Source::Generated { seed, .. } = case.source {
+        command.push_str(&format!(" --seed {seed}"));
+    }
+    if own {
+        command.push_str(&format!(" {adapter}"));
+    }
+    command
+}
+
+/// The bytes of a part as far as the event carries them.
+pub(super) fn bytes_of(part: &PartDump) -> Vec<u8> {
+    let digits: Vec<u32> = part.hex.chars().map_while(|c| c.to_digit(16)).collect();
+    digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}
+
+/// `message, 25 bytes`, `k0, f16 [2, 3, 2], 24 bytes`.
+pub(super) fn part(part: &PartDump) -> String {
+    let mut text = part.name.clone();
+    if let Some(dtype) = &part.dtype {
+        text.push_str(&format!(", {dtype}"));
+    }
+    if let Some(shape) = &part.shape {
+        text.push_str(&format!(" {shape:?}"));
+    }
+    format!("{text}, {}", count(part.len, "byte"))
+}
+
+/// The dump of a part with its patched bytes, as text; empty when there is nothing to explain.
+pub(super) fn dump(
+    case: &CaseEvent,
+    step: usize,
+    part: &PartDump,
+    sent: bool,
+    style: &crate::dissect::render::Style,
+) -> String {
+    let bytes = bytes_of(part);
+    let patched: Vec<_> = case
+        .patched
+        .iter()
+        .filter(|range| sent && range.step == step && range.part == part.name)
+        .map(|range| range.start..range.end)
+        .collect();
+    if part.fields.is_empty() && bytes.is_empty() {
+        return String::new();
+    }
+    let whole = [crate::dissect::Field {
+        start: 0,
+        end: bytes.len(),
+        name: part.name.clone(),
+        value: String::new(),
+        depth: 0,
+        note: None,
+    }];
+    let fields = if part.fields.is_empty() { &whole[..] } else { &part.fields[..] };
+    crate::dissect::render::text(&crate::dissect::render::dump(&bytes, fields, &patched), style)
+}
