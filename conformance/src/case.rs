@@ -55,6 +55,19 @@ pub enum Dtype {
 }
 
 impl Dtype {
+    /// As the adapter protocol writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::I8 => "i8",
+            Self::U8 => "u8",
+            Self::U32 => "u32",
+            Self::F64 => "f64",
+        }
+    }
+
     /// Bytes an element.
     pub fn size(self) -> usize {
         match self {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Request};
-use crate::case::{Case, Spec};
+use crate::case::{Case, PartData, Spec};
 
 /// Version of the adapter protocol.
 pub const ACP_VERSION: u64 = 1;
@@ -131,6 +131,16 @@ impl Hello {
         }
         if let Some(step) = case.steps.iter().find(|step| !self.ops.contains(&step.op)) {
             return Some(format!("the operation `{}` is not declared", step.op));
+        }
+        if let Some(limit) = self.limits.get("max_message").and_then(Value::as_u64) {
+            let parts = case.steps.iter().flat_map(|step| &step.parts);
+            let longest = parts.filter_map(|part| match &part.data {
+                PartData::Bytes(bytes) => Some(bytes.len() as u64),
+                PartData::FromStep { .. } => None,
+            });
+            if let Some(len) = longest.max().filter(|len| *len > limit) {
+                return Some(format!("{len} bytes are beyond the declared limit of {limit}"));
+            }
         }
         case.requires.iter().find_map(|feature| match feature.strip_prefix('!') {
             Some(feature) => self.has_feature(feature).then(|| format!("the feature `{feature}` is there")),

@@ -51,6 +51,9 @@ impl Annotate for NoAnnotations {
 /// One step of a case: what was sent and what came back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepDump {
+    /// Which step of the case, from 0. Of many steps only some are shown.
+    #[serde(default)]
+    pub step: usize,
     /// Operation.
     pub op: String,
     /// Arguments as sent.
@@ -172,6 +175,7 @@ impl StepDump {
         annotate: &dyn Annotate,
     ) -> Self {
         Self {
+            step: 0,
             op: request.op.clone(),
             args: shortened(&request.args),
             parts: request

@@ -131,7 +131,7 @@ pub struct CaseEvent {
     pub ambiguity: Option<String>,
     /// Where the case comes from.
     pub source: Source,
-    /// Operations, one a step.
+    /// Operations in the order of the steps; one that is repeated stands once.
     pub ops: Vec<String>,
     /// What the case came to. Never empty.
     pub checks: Vec<Check>,

@@ -33,9 +33,9 @@ impl Bench<'_> {
 
     fn finding(&self, step: usize, finding: &dissect::Finding) -> Check {
         let ids = finding.requirements;
-        let own = |id: &&str| self.case.requirements.iter().any(|own| own == id);
+        let own = |id: &str| self.case.requirements.iter().any(|own| own == id);
         let level = match self.case.level {
-            Some(level) if ids.iter().any(|id| own(&id)) => level,
+            Some(level) if ids.iter().any(|id| own(id)) => level,
             _ => self.catalogue.level_of(ids.iter().copied()),
         };
         let mut check = Check {

@@ -13,49 +13,42 @@ impl Bench<'_> {
     /// Judges an answer that is `ok` or `err`.
     pub(super) fn expectation(&self, step: usize, expect: &Expect, answer: &Answer) -> Vec<Check> {
         match expect {
-            Expect::Ok { ok, should, parts } => match self.accepted(step, answer) {
-                Ok((content, blobs)) => {
-                    let mut checks = vec![self.check(step, "accepts")];
-                    checks.extend(ok.iter().map(|(key, value)| self.key(step, key, value, content)));
-                    for (key, value) in should {
-                        let mut check = capped(self.key(step, key, value, content));
-                        if ok.contains_key(key) {
-                            check.name += "-should";
-                        }
-                        checks.push(check);
+            Expect::Ok { ok, should, parts } => {
+                let Answer::Ok { ok: content, parts: blobs } = answer else {
+                    return vec![self.not_accepted(step, answer)];
+                };
+                let mut checks = vec![self.check(step, "accepts")];
+                checks.extend(ok.iter().map(|(key, value)| self.key(step, key, value, content)));
+                for (key, value) in should {
+                    let mut check = capped(self.key(step, key, value, content));
+                    if ok.contains_key(key) {
+                        check.name += "-should";
                     }
-                    checks.extend(parts.iter().map(|part| self.part(step, part, blobs)));
-                    checks
+                    checks.push(check);
                 }
-                Err(check) => vec![check],
-            },
-            Expect::Encoded(expect) => match self.accepted(step, answer) {
-                Ok((_, blobs)) => {
-                    let mut checks = vec![self.check(step, "accepts")];
-                    checks.extend(self.encoded(step, expect, blobs));
-                    checks
-                }
-                Err(check) => vec![check],
-            },
+                checks.extend(parts.iter().map(|part| self.part(step, part, blobs)));
+                checks
+            }
+            Expect::Encoded(expect) => {
+                let Answer::Ok { parts: blobs, .. } = answer else {
+                    return vec![self.not_accepted(step, answer)];
+                };
+                let mut checks = vec![self.check(step, "accepts")];
+                checks.extend(self.encoded(step, expect, blobs));
+                checks
+            }
             Expect::Reject(codes) => self.reject(step, codes, answer),
             Expect::Either(alternatives) => self.either(step, alternatives, answer),
             Expect::Alive => vec![Check { actual: outline(answer).into(), ..self.check(step, "alive") }],
         }
     }
 
-    fn accepted<'b>(
-        &self,
-        step: usize,
-        answer: &'b Answer,
-    ) -> Result<(&'b Map<String, Value>, &'b [Blob]), Check> {
-        match answer {
-            Answer::Ok { ok, parts } => Ok((ok, parts)),
-            other => Err(Check {
-                outcome: Outcome::Fail,
-                expected: "accepted".into(),
-                actual: outline(other).into(),
-                ..self.check(step, "accepts")
-            }),
+    fn not_accepted(&self, step: usize, answer: &Answer) -> Check {
+        Check {
+            outcome: Outcome::Fail,
+            expected: "accepted".into(),
+            actual: outline(answer).into(),
+            ..self.check(step, "accepts")
         }
     }
 

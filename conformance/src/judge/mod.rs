@@ -49,6 +49,11 @@ pub enum Reply {
 }
 
 impl Observed {
+    /// A part of the answer.
+    pub fn answered_part(&self, name: &str) -> Option<&Blob> {
+        self.ok()?.1.iter().find(|part| part.name == name)
+    }
+
     /// The answer's content and parts, when it is `ok`.
     fn ok(&self) -> Option<(&serde_json::Map<String, Value>, &[Blob])> {
         match &self.reply {

@@ -1,7 +1,221 @@
 //! Cases → instances → events: workers, windows, time limits, restarts.
+//!
+//! One thread a child. A unit of work is a handful of single-step cases that share a window, or one case that wants the
+//! child for itself. Whatever is lost among others is asked again, alone, in a fresh child: only that counts.
 
+mod attempt;
 mod options;
+mod plan;
+mod probe;
+mod random;
+mod record;
+mod starter;
+mod worker;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::options::{
     CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, ProbePolicy, RunError, RunOptions, Sink, StopFlag,
 };
+use self::plan::{Plan, Unit};
+use self::probe::probe;
+pub use self::random::SplitMix64;
+use self::record::Recorder;
+use self::starter::{Child, Starter};
+use self::worker::{Halt, Worker};
+
+use crate::adapter::{Hello, Launcher};
+use crate::case::{Case, Spec};
+use crate::event::{EVENTS_VERSION, Event, Probe, RequirementBrief, RunStart, Summary};
+use crate::requirement::Catalogue;
+
+/// Events that wait to be written. Enough that workers do not wait for the disk, few enough that dumps do not pile up.
+const EVENT_QUEUE: usize = 256;
+
+/// Runs the cases and judges what comes back.
+///
+/// Every selected case ends in one [`Event::Case`]; the last event is [`Event::Summary`], or [`Event::Interrupted`]
+/// when the stop flag was raised.
+///
+/// # Errors
+/// [`RunError`] when nothing can be said about the implementation as a whole. The events sent so far stand.
+pub fn run(
+    cases: Vec<Case>,
+    launcher: &dyn Launcher,
+    options: &RunOptions<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Summary, RunError> {
+    if cases.is_empty() {
+        return Err(RunError::Nothing("no case is selected".into()));
+    }
+    let started = Instant::now();
+    let starter = Starter::new(launcher, options);
+    let (mut first, hello) = starter.start()?;
+    let specs = if options.specs.is_empty() { hello.specs.clone() } else { options.specs.clone() };
+    let (cases, undeclared) = in_dialects(cases, &specs);
+    if cases.is_empty() {
+        let specs: Vec<_> = specs.iter().map(|spec| spec.as_str()).collect();
+        let what = format!("no selected case is in a dialect that is run ({})", specs.join(", "));
+        return Err(RunError::Nothing(what));
+    }
+    let start = run_start(&cases, launcher, &hello, specs, undeclared, options);
+    sink.event(&Event::RunStart(Box::new(start)))?;
+
+    let probes = probe(&mut first, &hello, options);
+    for probe in &probes {
+        sink.event(&Event::Probe(probe.clone()))?;
+    }
+    let lied = probes.iter().any(|probe: &Probe| probe.passed == Some(false));
+    let mut summary = Summary { selected: cases.len(), ..Summary::default() };
+    if lied && options.probes == ProbePolicy::Stop {
+        summary.stopped = "the adapter's answers can't be believed".into();
+        summary.children = starter.children();
+        sink.event(&Event::Summary(summary))?;
+        return Err(RunError::Dishonest(probes));
+    }
+
+    let plan = Plan::new(&cases, &hello, options);
+    let recorder = Recorder::new(options);
+    for (index, why) in &plan.not_applicable {
+        let event = recorder.not_applicable(&cases[*index], why);
+        summary.add(&event);
+        sink.event(&Event::Case(Box::new(event)))?;
+    }
+    let halt = Halt::new(options.stop.clone());
+    let outcome =
+        work(&cases, &plan.units, first, &hello, &starter, &recorder, &halt, &mut summary, sink, options);
+    summary.children = starter.children();
+    summary.duration_ms = record::milliseconds(started.elapsed());
+    finish(summary, outcome, halt, options, sink)
+}
+
+/// Lets the workers work and passes their events on.
+#[expect(clippy::too_many_arguments, reason = "what one run is made of; a struct of them would be used once")]
+fn work(
+    cases: &[Case],
+    units: &[Unit],
+    first: Child,
+    hello: &Hello,
+    starter: &Starter<'_>,
+    recorder: &Recorder<'_>,
+    halt: &Halt,
+    summary: &mut Summary,
+    sink: &mut dyn Sink,
+    options: &RunOptions<'_>,
+) -> Result<(), RunError> {
+    let next = AtomicUsize::new(0);
+    let (sender, events) = mpsc::sync_channel(EVENT_QUEUE);
+    thread::scope(|scope| {
+        let mut child = Some(first);
+        for _ in 0..workers(options, hello, units.len()) {
+            let sender = sender.clone();
+            let mut worker =
+                Worker::new(cases, hello, starter, recorder, halt, sender, child.take(), options);
+            let next = &next;
+            scope.spawn(move || {
+                while !halt.halted()
+                    && let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    worker.run(unit);
+                }
+                worker.close();
+            });
+        }
+        drop(sender);
+        let mut kept = Ok(());
+        for event in events {
+            if let Event::Case(case) = &event {
+                summary.add(case);
+            }
+            if kept.is_ok() {
+                kept = sink.event(&event).map_err(RunError::Sink);
+                if kept.is_err() {
+                    halt.halt();
+                }
+            }
+        }
+        kept
+    })
+}
+
+/// Says the last word.
+fn finish(
+    mut summary: Summary,
+    outcome: Result<(), RunError>,
+    halt: Halt,
+    options: &RunOptions<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Summary, RunError> {
+    outcome?;
+    summary.complete = summary.cases == summary.selected;
+    if let Some(error) = halt.into_error() {
+        summary.stopped = error.to_string();
+        sink.event(&Event::Summary(summary))?;
+        return Err(error);
+    }
+    if options.stop.raised() && !summary.complete {
+        summary.stopped = "stopped by hand".into();
+        sink.event(&Event::Interrupted(summary.clone()))?;
+    } else {
+        sink.event(&Event::Summary(summary.clone()))?;
+    }
+    Ok(summary)
+}
+
+fn workers(options: &RunOptions<'_>, hello: &Hello, units: usize) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let wanted = if options.workers == 0 { cores() } else { options.workers };
+    let allowed = if hello.instances == 0 { wanted } else { hello.instances };
+    // One at least, which closes the first child.
+    wanted.min(allowed).min(units).max(1)
+}
+
+fn in_dialects(cases: Vec<Case>, specs: &[Spec]) -> (Vec<Case>, usize) {
+    let all = cases.len();
+    let kept: Vec<Case> = cases.into_iter().filter(|case| specs.contains(&case.spec)).collect();
+    let undeclared = all - kept.len();
+    (kept, undeclared)
+}
+
+fn run_start(
+    cases: &[Case],
+    launcher: &dyn Launcher,
+    hello: &Hello,
+    specs: Vec<Spec>,
+    undeclared: usize,
+    options: &RunOptions<'_>,
+) -> RunStart {
+    let catalogue = Catalogue::embedded();
+    let tested: std::collections::HashSet<&str> =
+        cases.iter().flat_map(|case| &case.requirements).map(String::as_str).collect();
+    let in_order = catalogue.requirements().iter();
+    let requirements = in_order
+        .filter(|requirement| tested.contains(requirement.id.as_str()))
+        .map(|requirement| RequirementBrief {
+            id: requirement.id.clone(),
+            level: requirement.effective_level(),
+            basis: requirement.basis,
+            sentence: requirement.sentence.clone(),
+            source: requirement.source.clone(),
+        })
+        .collect();
+    let unselected = options.scope.iter().filter(|id| !tested.contains(id.as_str())).cloned().collect();
+    RunStart {
+        version: EVENTS_VERSION,
+        suite: env!("CARGO_PKG_VERSION").into(),
+        vectors: options.vectors.clone(),
+        started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        adapter: launcher.describe(),
+        hello: hello.clone(),
+        seed: options.seed,
+        selection: options.selection.clone(),
+        specs,
+        cases: cases.len(),
+        undeclared,
+        requirements,
+        unselected,
+    }
+}

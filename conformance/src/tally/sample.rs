@@ -107,6 +107,7 @@ pub(crate) fn cases() -> Vec<CaseEvent> {
     length.bug = Some("metadata-length-unchecked".into());
     length.ambiguity = Some("A-016".into());
     length.steps = vec![StepDump {
+        step: 0,
         op: "decode".into(),
         args: Map::new(),
         parts: vec![message()],

@@ -1,0 +1,70 @@
+//! Which cases are asked, in which order, and which of them share a window.
+
+use super::RunOptions;
+use super::random::SplitMix64;
+use crate::adapter::Hello;
+use crate::case::{Case, PartData};
+
+/// Most cases in one unit: a stop by hand waits for a unit.
+const UNIT: usize = 64;
+
+/// Windows that a unit fills, so that the pipe runs dry only once in a while.
+const WINDOWS: usize = 4;
+
+/// What a worker takes at a time: indices of cases.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Unit {
+    /// Single-step cases, one request each.
+    Together(Vec<usize>),
+    /// A case that wants the child for itself.
+    Alone(usize),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) units: Vec<Unit>,
+    /// Cases that are not asked, and why.
+    pub(super) not_applicable: Vec<(usize, String)>,
+}
+
+impl Plan {
+    pub(super) fn new(cases: &[Case], hello: &Hello, options: &RunOptions<'_>) -> Self {
+        let mut asked = Vec::with_capacity(cases.len());
+        let mut not_applicable = Vec::new();
+        for (index, case) in cases.iter().enumerate() {
+            match hello.reason_to_skip(case) {
+                Some(why) => not_applicable.push((index, why)),
+                None => asked.push(index),
+            }
+        }
+        if !options.in_order {
+            SplitMix64::new(options.seed).shuffle(&mut asked);
+        }
+        let most = (hello.inflight * WINDOWS).min(UNIT);
+        let mut units = Vec::new();
+        let mut together = Vec::new();
+        for index in asked {
+            if !shares(&cases[index]) {
+                units.push(Unit::Alone(index));
+                continue;
+            }
+            together.push(index);
+            if together.len() == most {
+                units.push(Unit::Together(std::mem::take(&mut together)));
+            }
+        }
+        if !together.is_empty() {
+            units.push(Unit::Together(together));
+        }
+        Self { units, not_applicable }
+    }
+}
+
+/// Whether a case is one request that may be in flight among others.
+fn shares(case: &Case) -> bool {
+    let [step] = &case.steps[..] else { return false };
+    case.timeout_ms.is_none()
+        && step.rss_growth_mib.is_none()
+        && step.parts.iter().all(|part| matches!(part.data, PartData::Bytes(_)))
+}
