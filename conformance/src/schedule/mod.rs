@@ -209,6 +209,7 @@ fn run_start(
         vectors: options.vectors.clone(),
         started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         adapter: launcher.describe(),
+        repeat: options.repeat.clone(),
         hello: hello.clone(),
         seed: options.seed,
         selection: options.selection.clone(),

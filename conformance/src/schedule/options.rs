@@ -39,6 +39,8 @@ pub struct RunOptions<'a> {
     pub vectors: String,
     /// How the adapter is named on the command line, for the record: see [`crate::event::RunStart::repeat`].
     pub repeat: String,
+    /// How the adapter is named on the command line, for the record.
+    pub repeat: String,
     /// How the cases were selected, for the record.
     pub selection: Vec<String>,
     /// Requirements that a complete run tests, so that the record shows what a narrowed one leaves out.
@@ -62,9 +64,10 @@ impl RunOptions<'_> {
             specs: Vec::new(),
             vectors: String::new(),
             repeat: String::new(),
+            repeat: String::new(),
             selection: Vec::new(),
             scope: Vec::new(),
-            annotate: &crate::event::NoAnnotations,
+            annotate: &crate::event::Dissector,
             stop: StopFlag::default(),
         }
     }
