@@ -39,8 +39,6 @@ pub struct RunOptions<'a> {
     pub vectors: String,
     /// How the adapter is named on the command line, for the record: see [`crate::event::RunStart::repeat`].
     pub repeat: String,
-    /// How the adapter is named on the command line, for the record.
-    pub repeat: String,
     /// How the cases were selected, for the record.
     pub selection: Vec<String>,
     /// Requirements that a complete run tests, so that the record shows what a narrowed one leaves out.
@@ -63,7 +61,6 @@ impl RunOptions<'_> {
             dumps: Dumps::Missed,
             specs: Vec::new(),
             vectors: String::new(),
-            repeat: String::new(),
             repeat: String::new(),
             selection: Vec::new(),
             scope: Vec::new(),
