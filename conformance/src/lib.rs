@@ -10,6 +10,7 @@ pub mod case;
 pub mod check;
 pub mod dissect;
 pub mod event;
+pub mod gate;
 pub mod glob;
 pub mod judge;
 pub mod oracle;

@@ -67,13 +67,7 @@ fn head(out: &mut String, subject: &Subject<'_>, layout: &Layout) {
     }
     if let Some(baseline) = subject.baseline {
         let expected = baseline.expected();
-        let unexpected = subject
-            .tally
-            .failures(subject.strict)
-            .filter(|(case, check)| {
-                !matches!(baseline.standing(&case.key, &check.name), crate::baseline::Standing::Expected(_))
-            })
-            .count();
+        let unexpected = subject.unlisted_failures().count();
         let mut told = format!("baseline: {} as listed", words::count(expected, "deviation"));
         told.push_str(&format!(", {unexpected} not listed"));
         if !baseline.stale.is_empty() {
