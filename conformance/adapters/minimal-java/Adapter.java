@@ -117,9 +117,12 @@ public final class Adapter {
       if (v >= names.size()) throw new Refusal("decode", field + " " + v + " is unknown");
       m.put(field, names.get((int) v));
     });
+    var diagnostics = new ArrayList<String>();
+    if ((flags & 4) != 0 != m.get("payload_type").equals("KV_CACHE")) diagnostics.add("flag_conflict");
+    if ((flags & 2) != 0 == m.get("avp_map_id").equals("")) diagnostics.add("map_flag_conflict");
     out.put("payload", payload);
     var header = Map.of("version", 1, "flags", flags, "payload_length", payloadLength, "metadata_length", metadataLength);
-    return Map.of("header", header, "metadata", m, "consumed", end);
+    return Map.of("header", header, "metadata", m, "consumed", end, "diagnostics", diagnostics);
   }
 
   static String string(Object v) {
