@@ -1,1 +1,25 @@
-//! What the right answer is: hashes, resolution, sessions, numbers.
+//! What the right answer is: hashes, resolution, sessions, identities, layouts, dialects.
+//!
+//! Every oracle is small, written from the requirements, and shares no code with an implementation. Numbers and
+//! checksums come from [`crate::build`]. [`self_test`] holds them against values that were measured elsewhere; a harness
+//! whose oracle is wrong must not judge anybody.
+
+mod canonical;
+mod dialect;
+mod identity;
+mod json;
+mod kv_layout;
+mod resolve;
+mod self_test;
+mod session;
+mod text_message;
+
+pub use canonical::{HashError, canonical_text, float_repr, model_hash, tokenizer_hash};
+pub use dialect::{Dialect, dialect};
+pub use identity::extract_identity;
+pub use json::{Json, JsonError, JsonText, parse};
+pub use kv_layout::{KvShape, kv_payload, kv_tensor};
+pub use resolve::{Identity, Peers, Resolution, resolve};
+pub use self_test::{SelfTestError, self_test};
+pub use session::{Action, SessionModel, Step, events};
+pub use text_message::{TextMessage, decode_text_message, encode_text_message};
