@@ -1,1 +1,70 @@
-//! Generated cases: properties with a fixed seed, scripts, resource checks.
+//! Generated cases: random messages, mutations, scripts and configurations, each with the answer that the harness's own
+//! oracles and dissector give.
+//!
+//! Golden vectors say what is known to matter, one example each; these cases say it again in volume, where nobody chose
+//! the example. A case depends on the seed, the property's name and its index alone, so that it can be made again.
+
+mod cache;
+mod config;
+mod decoding;
+mod draft;
+mod encoding;
+mod fault;
+mod handshake;
+mod message;
+mod mutation;
+mod random;
+mod resource;
+mod session;
+mod stream;
+mod tensor;
+mod text;
+mod value;
+mod vocabulary;
+
+use crate::case::{Case, Spec};
+use draft::{Draft, Property};
+use random::Random;
+
+/// Every property, in the order of its cases.
+const PROPERTIES: [&[Property]; 13] = [
+    encoding::PROPERTIES,
+    decoding::PROPERTIES,
+    mutation::PROPERTIES,
+    fault::PROPERTIES,
+    stream::PROPERTIES,
+    tensor::PROPERTIES,
+    cache::PROPERTIES,
+    config::PROPERTIES,
+    vocabulary::PROPERTIES,
+    handshake::PROPERTIES,
+    session::PROPERTIES,
+    text::PROPERTIES,
+    resource::PROPERTIES,
+];
+
+/// All generated cases of a dialect. The same seed gives the same cases.
+pub fn generated(spec: Spec, seed: u64) -> Vec<Case> {
+    let properties = PROPERTIES.into_iter().flatten().filter(|property| property.specs.contains(&spec));
+    properties.flat_map(|property| (0..property.count).map(move |i| make(property, spec, seed, i))).collect()
+}
+
+/// Makes one generated case again from its id, `gen/<property>/<index>`. `None` when there is no such property in that
+/// dialect. The index may lie beyond the property's usual count.
+pub fn generated_case(id: &str, spec: Spec, seed: u64) -> Option<Case> {
+    let (name, index) = id.strip_prefix("gen/")?.split_once('/')?;
+    let index = index.parse().ok()?;
+    let mut properties = PROPERTIES.into_iter().flatten();
+    let property = properties.find(|property| property.name == name && property.specs.contains(&spec))?;
+    Some(make(property, spec, seed, index))
+}
+
+fn make(property: &Property, spec: Spec, seed: u64, index: u32) -> Case {
+    let mut random = Random::new(seed, property.name, index);
+    let mut draft = Draft::new(property, spec, seed, index);
+    (property.make)(&mut random, &mut draft);
+    draft.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! correct decoder must refuse ([`Fault`]) in the order of AVP-HDR-007, and what is merely odd ([`Warning`]). It is
 //! bounded in time and memory on any input.
 
+mod content;
 mod fault;
 mod field;
 mod findings;

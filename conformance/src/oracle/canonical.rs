@@ -75,7 +75,11 @@ fn leads_to_member(value: &Json, pointer: &str) -> bool {
     match value {
         Json::Object(members) => members.iter().any(|(key, inner)| {
             pointer.strip_prefix(&pointer_step(key)).is_some_and(|rest| {
-                if rest.is_empty() { is_integer(key) } else { rest.starts_with('/') && leads_to_member(inner, rest) }
+                if rest.is_empty() {
+                    is_integer(key)
+                } else {
+                    rest.starts_with('/') && leads_to_member(inner, rest)
+                }
             })
         }),
         Json::Array(items) => items.iter().enumerate().any(|(i, inner)| {
@@ -199,13 +203,21 @@ pub fn float_repr(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    // Shortest digits that read back, as d.ddde±x.
-    let scientific = format!("{:e}", number.abs());
+    let scientific = shortest(number.abs());
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let sign = if number.is_sign_negative() { "-" } else { "" };
     format!("{sign}{}", placed(&digits, exponent))
+}
+
+/// The fewest digits that read back, as `d.ddde±x`. When the number lies just between two decimals of that length, CPython
+/// takes the one with the even last digit and Rust the greater one: -26.3501129150390625 is …062 there and …063 here.
+fn shortest(number: f64) -> String {
+    let up = format!("{number:e}");
+    let digits = up.bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{number:.*e}", digits.saturating_sub(1));
+    if even.parse() == Ok(number) { even } else { up }
 }
 
 /// `digits` with the point after the first one, times ten to the `exponent`.
@@ -255,6 +267,9 @@ mod tests {
             (1.0 / 3.0, "0.3333333333333333"),
             (-123.456, "-123.456"),
             (1e100, "1e+100"),
+            (-26.350_112_915_039_062_5, "-26.350112915039062"),
+            (0.5f64.powi(44), "5.684341886080802e-14"),
+            (1.5e-323, "1.5e-323"),
         ] {
             assert_eq!(float_repr(number), written);
         }
@@ -288,13 +303,18 @@ mod tests {
     fn agrees_with_cpython() {
         let mut random = SplitMix64::new(0x5eed);
         let mut lines = Vec::new();
-        for _ in 0..20_000 {
+        for _ in 0..30_000 {
             let bits = random.next_u64();
             let float = f64::from_bits(bits);
             if float.is_finite() {
-                lines.push(format!("{{\"x\":{float:e},\"y\":{:?}}}", f32::from_bits(bits as u32) as f64 / 7.0));
+                lines.push(format!(
+                    "{{\"x\":{float:e},\"y\":{:?}}}",
+                    f32::from_bits(bits as u32) as f64 / 7.0
+                ));
             }
             let power = 10f64.powi((bits % 40) as i32 - 20) * (bits >> 40) as f64;
+            // Numbers with few bits below the point are often just between two decimals.
+            lines.push(format!("[{}]", (bits >> 11) as f64 / 2f64.powi((bits % 64) as i32)));
             lines.push(format!("[{power:e},{},{}]", bits >> (bits % 60), power));
         }
         for _ in 0..3_000 {
@@ -328,7 +348,9 @@ mod tests {
                 0 => _ = write!(out, "\\u{:04X}", (n >> 8) as u16),
                 1 => _ = write!(out, "\\ud{:03x}", 0x800 | ((n >> 8) & 0x7ff)),
                 2 => out.push_str(["\\n", "\\\"", "\\\\", "\\/", "\\b", "\\f", "\\t"][(n >> 8) as usize % 7]),
-                3 => out.push(char::from_u32((n >> 8) as u32 % 0x11_0000).filter(|c| *c >= ' ').unwrap_or('é')),
+                3 => {
+                    out.push(char::from_u32((n >> 8) as u32 % 0x11_0000).filter(|c| *c >= ' ').unwrap_or('é'))
+                }
                 _ => out.push(char::from(b'a' + (n >> 8) as u8 % 26)),
             }
         }
@@ -352,8 +374,9 @@ mod tests {
         let writer = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
         let output = child.wait_with_output().ok()?;
         let _ = writer.join();
-        output.status.success().then(|| {
-            String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
-        })
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 }

@@ -74,7 +74,12 @@ mod tests {
             let modes = if spec == Spec::V02 { 0..=2 } else { 0..=1 };
             for (mode, pt, map, zip) in modes.flat_map(|mode| {
                 (0..=1).flat_map(move |pt| {
-                    [(mode, pt, false, false), (mode, pt, true, false), (mode, pt, false, true), (mode, pt, true, true)]
+                    [
+                        (mode, pt, false, false),
+                        (mode, pt, true, false),
+                        (mode, pt, false, true),
+                        (mode, pt, true, true),
+                    ]
                 })
             }) {
                 let set = |on: bool, bit: u8| if on { bit } else { 0 };
@@ -87,7 +92,11 @@ mod tests {
                 let found = dialect(flags, &metadata);
                 let own = if spec == Spec::V02 { Dialect::V02 } else { Dialect::V04 };
                 let neutral = !map && pt == 0 && mode == 0;
-                assert_eq!(found, if neutral { Dialect::Neutral } else { own }, "{spec:?} {flags:#x} {mode} {pt} {map}");
+                assert_eq!(
+                    found,
+                    if neutral { Dialect::Neutral } else { own },
+                    "{spec:?} {flags:#x} {mode} {pt} {map}"
+                );
             }
         }
     }

@@ -42,8 +42,11 @@ mod tests {
     #[test]
     fn configurations() {
         for (config, expected) in [
-            (json!({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
-                    "num_key_value_heads": 8}), (4096, 32, 8, 128)),
+            (
+                json!({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+                    "num_key_value_heads": 8}),
+                (4096, 32, 8, 128),
+            ),
             (json!({"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}), (768, 12, 12, 64)),
             (json!({"hidden_size": 64, "num_attention_heads": 4, "head_dim": 32}), (64, 0, 4, 32)),
             (json!({"hidden_size": 5, "num_attention_heads": 2, "num_key_value_heads": null}), (5, 0, 2, 2)),

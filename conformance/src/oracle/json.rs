@@ -1,5 +1,8 @@
 //! JSON as CPython reads it: integers of any size apart from floats, lone surrogates kept, the last of equal keys counts.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 /// Deepest nesting that is read. CPython gives up near its recursion limit of 1000; no configuration is deeper than ten.
 const MAX_DEPTH: usize = 256;
 
@@ -125,7 +128,7 @@ impl Parser<'_> {
 
     fn object(&mut self, depth: usize) -> Result<Json, JsonError> {
         let mut members: Vec<(JsonText, Json)> = Vec::new();
-        let mut places = std::collections::HashMap::new();
+        let mut places: HashMap<JsonText, usize> = HashMap::new();
         self.at += 1;
         self.space();
         if self.eat("}") {
@@ -144,8 +147,8 @@ impl Parser<'_> {
             self.space();
             let value = self.value(depth + 1)?;
             match places.entry(key.clone()) {
-                std::collections::hash_map::Entry::Occupied(place) => members[*place.get()].1 = value,
-                std::collections::hash_map::Entry::Vacant(place) => {
+                Entry::Occupied(place) => members[*place.get()].1 = value,
+                Entry::Vacant(place) => {
                     place.insert(members.len());
                     members.push((key, value));
                 }
@@ -257,7 +260,8 @@ impl Parser<'_> {
         self.at += 1;
         let digits = self.text.get(self.at..self.at + 4).filter(|d| d.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|d| std::str::from_utf8(d).ok());
-        let code = digits.and_then(|d| u32::from_str_radix(d, 16).ok()).ok_or(self.error("no four hex digits"))?;
+        let code =
+            digits.and_then(|d| u32::from_str_radix(d, 16).ok()).ok_or(self.error("no four hex digits"))?;
         self.at += 4;
         Ok(code)
     }
@@ -294,8 +298,24 @@ mod tests {
     #[test]
     fn what_is_no_json() {
         for bad in [
-            "", "[1,]", "{\"a\"}", "{a:1}", "01", "+1", ".5", "1.", "1e", "\"\n\"", "\"\\x\"", "\"\\u12g4\"", "\"",
-            "1 2", "[1", "nul", "'a'", "\u{b}1",
+            "",
+            "[1,]",
+            "{\"a\"}",
+            "{a:1}",
+            "01",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"",
+            "1 2",
+            "[1",
+            "nul",
+            "'a'",
+            "\u{b}1",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

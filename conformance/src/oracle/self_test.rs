@@ -103,7 +103,11 @@ fn layouts() -> Result<(), SelfTestError> {
     let made = kv_payload(&shape, values.collect()).unwrap_or_default();
     same("kv layout", hex(&golden("KV1")), hex(&made))?;
     let read = dissect::kv(&made);
-    same("kv dissector", "0 faults of 5 + 2 fields", format!("{} faults of 5 + {} fields", read.faults.len(), read.fields.len() - 5))
+    same(
+        "kv dissector",
+        "0 faults of 5 + 2 fields",
+        format!("{} faults of 5 + {} fields", read.faults.len(), read.fields.len() - 5),
+    )
 }
 
 fn rules() -> Result<(), SelfTestError> {
@@ -137,7 +141,8 @@ fn rules() -> Result<(), SelfTestError> {
 }
 
 fn messages() -> Result<(), SelfTestError> {
-    for (name, faults) in [("VEC1", 0), ("VEC2", 0), ("VEC1c", 0), ("VEC2c", 0), ("EMPTY", 0), ("EMPTYc", 0)] {
+    for (name, faults) in [("VEC1", 0), ("VEC2", 0), ("VEC1c", 0), ("VEC2c", 0), ("EMPTY", 0), ("EMPTYc", 0)]
+    {
         let bytes = golden(name);
         let done = dissect::message(&bytes, Spec::V04);
         same("dissector", format!("{name} {faults}"), format!("{name} {}", done.faults.len()))?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Life of a session that says nothing else: an hour (AVP-SES-001).
-pub const DEFAULT_TTL_MS: i64 = 3_600_000;
+const DEFAULT_TTL_MS: i64 = 3_600_000;
 
 /// What a step of a script does. Sessions go by labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,64 +38,74 @@ struct Session {
 pub struct SessionModel {
     sessions: Vec<Session>,
     ttl_ms: Option<i64>,
+    /// Whether an operation since the last clean-up met expired sessions and may have removed them.
+    maybe_swept: bool,
 }
 
 impl SessionModel {
     /// An empty store whose sessions live for `ttl_ms`, or the default.
     pub fn new(ttl_ms: Option<i64>) -> Self {
-        Self { sessions: Vec::new(), ttl_ms }
+        Self { ttl_ms, ..Self::default() }
     }
 
-    /// Performs a step and says what the event of it must be. `None` when the step falls on the very instant at which
-    /// some session ends, where both answers are allowed (ambiguity A-038).
-    pub fn step(&mut self, step: &Step) -> Option<Value> {
+    /// Whether some session ends at this very instant, where both answers are allowed (ambiguity A-038). Scripts that
+    /// are to have one right answer keep away from such instants.
+    pub fn on_the_edge(&self, at_ms: i64) -> bool {
+        self.sessions.iter().any(|s| at_ms == s.created_ms + s.ttl_ms)
+    }
+
+    /// How far the nearest end of a session is from this instant, in milliseconds.
+    pub fn distance_to_edge(&self, at_ms: i64) -> Option<u64> {
+        self.sessions.iter().map(|s| at_ms.abs_diff(s.created_ms + s.ttl_ms)).min()
+    }
+
+    /// Performs a step and says which events are right. There are several where the requirements leave it open: whether
+    /// ending a session that is over counts as finding it, and how many sessions a clean-up still finds after another
+    /// operation may have taken expired ones out.
+    pub fn step(&mut self, step: &Step) -> Vec<Value> {
         let now = step.at_ms;
-        let on_the_edge = |s: &Session| now == s.created_ms + s.ttl_ms;
-        let creates = matches!(step.action, Action::Create { .. });
-        if !creates && self.sessions.iter().any(on_the_edge) {
-            return None;
-        }
         let alive = |s: &Session| now < s.created_ms + s.ttl_ms;
-        Some(match &step.action {
+        let expired = self.sessions.iter().filter(|s| !alive(s)).count();
+        let was_swept = self.maybe_swept;
+        self.maybe_swept = expired > 0;
+        match &step.action {
             Action::Create { session, agents, ttl_ms } => {
                 let ttl_ms = ttl_ms.or(self.ttl_ms).unwrap_or(DEFAULT_TTL_MS);
                 let (label, agents) = (session.clone(), agents.clone());
                 self.sessions.push(Session { label, agents, created_ms: now, ttl_ms });
-                json!({ "session": session })
+                vec![json!({ "session": session })]
             }
             Action::Get { session } => {
                 let found = self.sessions.iter().any(|s| s.label == *session && alive(s));
                 self.sessions.retain(|s| s.label != *session || alive(s));
-                json!({ "found": found })
+                vec![json!({ "found": found })]
             }
             Action::Invalidate { session } => {
-                let before = self.sessions.len();
-                let found = self.sessions.iter().any(|s| s.label == *session && alive(s));
-                let expired = self.sessions.iter().any(|s| s.label == *session && !alive(s));
+                let named = self.sessions.iter().find(|s| s.label == *session).map(alive);
                 self.sessions.retain(|s| s.label != *session);
-                debug_assert!(before >= self.sessions.len());
-                // Whether ending a session that is over but still stored counts as finding it is not said anywhere.
-                if expired {
-                    return None;
+                match named {
+                    Some(true) => vec![json!({"found": true})],
+                    None => vec![json!({"found": false})],
+                    Some(false) => vec![json!({"found": false}), json!({"found": true})],
                 }
-                json!({ "found": found })
             }
             Action::Find { agent } => {
                 let live = self.sessions.iter().filter(|s| alive(s) && s.agents.contains(agent));
-                json!({ "sessions": live.map(|s| s.label.as_str()).collect::<Vec<_>>() })
+                vec![json!({ "sessions": live.map(|s| s.label.as_str()).collect::<Vec<_>>() })]
             }
             Action::Cleanup => {
-                let before = self.sessions.len();
                 self.sessions.retain(alive);
-                json!({ "removed": before - self.sessions.len() })
+                self.maybe_swept = false;
+                let least = if was_swept { 0 } else { expired };
+                (least..=expired).map(|n| json!({ "removed": n })).collect()
             }
-            Action::Count => json!({ "active": self.sessions.iter().filter(|s| alive(s)).count() }),
-        })
+            Action::Count => vec![json!({ "active": self.sessions.iter().filter(|s| alive(s)).count() })],
+        }
     }
 }
 
-/// The events of a script; `None` for a step whose answer is free.
-pub fn events(ttl_ms: Option<i64>, steps: &[Step]) -> Vec<Option<Value>> {
+/// The events of a script, each with all that are right.
+pub fn events(ttl_ms: Option<i64>, steps: &[Step]) -> Vec<Vec<Value>> {
     let mut model = SessionModel::new(ttl_ms);
     steps.iter().map(|step| model.step(step)).collect()
 }
@@ -115,14 +125,18 @@ mod tests {
 
     #[test]
     fn lives_and_ends() {
-        let found = |ttl, at| events(ttl, &[create(0, "s", None), get(at, "s")]).pop().flatten();
-        assert_eq!(found(Some(10_000), 9_900), Some(json!({"found": true})));
-        assert_eq!(found(Some(10_000), 10_100), Some(json!({"found": false})));
-        assert_eq!(found(Some(10_000), 10_000), None);
-        assert_eq!(found(None, 3_599_000), Some(json!({"found": true})));
-        assert_eq!(found(None, 3_601_000), Some(json!({"found": false})));
-        assert_eq!(found(Some(0), 1), Some(json!({"found": false})));
-        assert_eq!(found(Some(-1_000), 0), Some(json!({"found": false})));
+        let found =
+            |ttl, at| events(ttl, &[create(0, "s", None), get(at, "s")])[1] == [json!({"found": true})];
+        assert!(found(Some(10_000), 9_900));
+        assert!(!found(Some(10_000), 10_100));
+        assert!(found(None, 3_599_000));
+        assert!(!found(None, 3_601_000));
+        assert!(!found(Some(0), 1));
+        assert!(!found(Some(-1_000), 0));
+        let mut model = SessionModel::new(Some(10_000));
+        model.step(&create(0, "s", None));
+        assert!(model.on_the_edge(10_000) && !model.on_the_edge(9_999));
+        assert_eq!(model.distance_to_edge(9_000), Some(1_000));
     }
 
     #[test]
@@ -150,6 +164,14 @@ mod tests {
             json!({"found": false}),
             json!({"found": false}),
         ];
-        assert_eq!(events(None, &steps).into_iter().flatten().collect::<Vec<_>>(), expected);
+        for (i, (right, expected)) in events(None, &steps).into_iter().zip(expected).enumerate() {
+            // Counting came before the clean-up, and may have swept.
+            let all = if i == 4 { vec![json!({"removed": 0}), expected] } else { vec![expected] };
+            assert_eq!(right, all);
+        }
+        let over = [create(0, "s", Some(1)), at(5, Action::Invalidate { session: "s".into() })];
+        assert_eq!(events(None, &over)[1].len(), 2);
+        let exact = [create(0, "s", Some(1)), at(5, Action::Cleanup)];
+        assert_eq!(events(None, &exact)[1], [json!({"removed": 1})]);
     }
 }

@@ -1,0 +1,104 @@
+//! Little input that asks for much: memory and time stay bounded.
+
+use serde_json::{Value, json};
+
+use super::draft::{BOTH, Draft, Property, part, reject};
+use super::random::Random;
+use crate::build::{Blocks, Content, ContentSize, Fields, Frame, KvPayload, Message};
+use crate::case::Level;
+
+/// The limit that decompression is given, in bytes.
+const LIMIT: u64 = 64 << 20;
+
+pub(super) const PROPERTIES: &[Property] = &[
+    Property {
+        name: "bomb",
+        count: 6,
+        specs: BOTH,
+        requirements: &["AVP-CMP-018"],
+        why: "A frame that inflates to gigabytes is refused before it does, whether it says its size, lies or is silent.",
+        bug: "decompression-unbounded",
+        make: bomb,
+    },
+    Property {
+        name: "announced",
+        count: 8,
+        specs: BOTH,
+        requirements: &["AVP-HDR-025"],
+        why: "Lengths in a header are claims; nothing is allocated for bytes that have not come.",
+        bug: "allocation-by-claim",
+        make: announced,
+    },
+    Property {
+        name: "kv-giant",
+        count: 12,
+        specs: BOTH,
+        requirements: &["AVP-KV-010"],
+        why: "Seventeen bytes that describe a cache of billions of layers or elements are refused at once.",
+        bug: "kv-giant-header",
+        make: kv_giant,
+    },
+];
+
+fn bomb(random: &mut Random, draft: &mut Draft) {
+    let len = LIMIT + 1 + (random.u64() % (1 << 30));
+    let mut frame = Frame::new(Content::Run { byte: random.below(256) as u8, len });
+    frame.blocks = Blocks::Rle;
+    let (size, code) = [
+        (ContentSize::Declared, "limit_exceeded"),
+        (ContentSize::Absent, "limit_exceeded"),
+        (ContentSize::Claimed(random.u64() >> 40), "decode"),
+    ][draft.index() % 3];
+    frame.size = size;
+    let mut metadata = Fields::new();
+    metadata.string(11, "zstd");
+    // A run of at most 1.1 GiB is some 9000 blocks, which can be written.
+    let payload = frame.to_bytes().unwrap_or_default();
+    let message = Message { flags: 1, metadata: metadata.into_bytes(), payload, ..Message::default() };
+    draft.requires("zstd");
+    draft.settled("A-028", Level::Should);
+    draft.timeout_ms(5_000);
+    let args = json!({"limits": {"max_payload": LIMIT}});
+    draft.step("decode", args, vec![part("message", message.to_bytes())], reject(&[code]));
+    draft.rss_growth_mib(128);
+}
+
+fn announced(random: &mut Random, draft: &mut Draft) {
+    let payload_length = 0x4000_0000 + random.u32() / 2;
+    let metadata_length = random.pick(&[0, 5, payload_length / 2, payload_length]);
+    let payload = random.bytes(draft.index());
+    let message = Message {
+        flags: random.below(2) as u8,
+        payload_length: Some(payload_length),
+        metadata_length: Some(metadata_length),
+        payload,
+        ..Message::default()
+    };
+    draft.step("decode", Value::Null, vec![part("message", message.to_bytes())], reject(&["decode"]));
+    draft.rss_growth_mib(16);
+    draft.patched("message", 4, 12);
+}
+
+fn kv_giant(random: &mut Random, draft: &mut Draft) {
+    let huge = u32::MAX - random.u32() / 4;
+    let small = random.between(1, 8) as u32;
+    // Layers of nothing, for which no byte is missing, and layers or tokens of which every byte is.
+    let [num_layers, num_kv_heads, head_dim, seq_len] = [
+        [huge, small, small, 0],
+        [huge, 0, small, small],
+        [huge, small, 0, small],
+        [huge, small, small, small],
+        [small, huge, small, small],
+        [small, small, small, huge],
+    ][draft.index() % 6];
+    let dtype = random.below(3) as u8;
+    let payload = KvPayload { num_layers, num_kv_heads, head_dim, seq_len, dtype, data: Vec::new() };
+    draft.step(
+        "kv_decode",
+        Value::Null,
+        vec![part("kv", payload.to_bytes())],
+        reject(&["decode", "limit_exceeded"]),
+    );
+    draft.rss_growth_mib(16);
+    draft.patched("kv", 0, 16);
+}

@@ -1,0 +1,143 @@
+//! What must hold for all generated cases.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::case::{Expect, PartData, Step};
+use crate::dissect;
+
+const SPECS: [Spec; 2] = [Spec::V02, Spec::V04];
+
+fn bytes_of(step: &Step, name: &str) -> Option<Vec<u8>> {
+    let part = step.parts.iter().find(|part| part.name == name)?;
+    match &part.data {
+        PartData::Bytes(bytes) => Some(bytes.to_vec()),
+        PartData::FromStep { .. } => None,
+    }
+}
+
+#[test]
+fn ids_are_unique_and_the_volume_is_as_intended() {
+    for spec in SPECS {
+        let cases = generated(spec, 1);
+        let ids: HashSet<_> = cases.iter().map(|case| case.id.as_str()).collect();
+        assert_eq!(ids.len(), cases.len());
+        assert!((2000..=4500).contains(&cases.len()), "{}", cases.len());
+        for case in &cases {
+            assert!(
+                !case.requirements.is_empty() && !case.why.is_empty() && !case.steps.is_empty(),
+                "{}",
+                case.id
+            );
+            assert!(
+                case.steps.iter().all(|step| step.parts.iter().all(|p| !p.name.is_empty())),
+                "{}",
+                case.id
+            );
+            assert!(case.level.is_none() || case.ambiguity.is_some(), "{}", case.id);
+        }
+    }
+}
+
+#[test]
+fn a_case_can_be_made_again_from_its_id() {
+    for spec in SPECS {
+        for case in generated(spec, 99).iter().step_by(7) {
+            assert_eq!(generated_case(&case.id, spec, 99).as_ref(), Some(case));
+        }
+    }
+    assert_eq!(generated_case("gen/nothing/0", Spec::V04, 1), None);
+    assert_eq!(generated_case("hdr/magic", Spec::V04, 1), None);
+    assert!(generated_case("gen/bit-flip/0", Spec::V02, 1).is_none());
+}
+
+#[test]
+fn another_seed_makes_other_cases() {
+    let (one, two) = (generated(Spec::V04, 1), generated(Spec::V04, 2));
+    assert_eq!(one.len(), two.len());
+    let same = one.iter().zip(&two).filter(|(a, b)| a.steps == b.steps).count();
+    assert!(same * 20 < one.len(), "{same} of {}", one.len());
+}
+
+#[test]
+fn every_requirement_named_is_in_the_catalogue() {
+    let catalogue = include_str!("../../../vectors/requirements.yaml");
+    for spec in SPECS {
+        for case in generated(spec, 5) {
+            for id in &case.requirements {
+                assert!(catalogue.contains(&format!("- id: {id}\n")), "{id} in {}", case.id);
+            }
+        }
+    }
+}
+
+/// Expectations of `decode` come from how a message was made; the dissector must come to the same.
+#[test]
+fn the_dissector_agrees_with_every_expectation_of_decode() {
+    let mut seen = [0, 0];
+    for spec in SPECS {
+        for case in generated(spec, 11) {
+            for step in case.steps.iter().filter(|step| step.op == "decode") {
+                let Some(bytes) = bytes_of(step, "message") else { continue };
+                let done = dissect::message_within(&bytes, spec, dissect::Limits { max_payload: 64 << 20 });
+                match &step.expect {
+                    Expect::Reject(codes) => {
+                        seen[0] += 1;
+                        let found = done.faults.first().map(|fault| fault.class.as_str());
+                        assert_eq!(
+                            found,
+                            codes.first().map(String::as_str),
+                            "{}: {:?}",
+                            case.id,
+                            done.faults
+                        );
+                    }
+                    Expect::Ok { ok, parts, .. } => {
+                        seen[1] += 1;
+                        assert_eq!(done.faults, [], "{}", case.id);
+                        let json = done.metadata_json().unwrap();
+                        for (key, value) in ok["metadata"].as_object().unwrap() {
+                            assert_eq!(&json[key], value, "{} {key}", case.id);
+                        }
+                        let crate::case::PartContent::Bytes(payload) = &parts[0].content else { panic!() };
+                        assert_eq!(done.payload.as_deref(), Some(&payload[..]), "{}", case.id);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+    assert!(seen[0] > 1000 && seen[1] > 1000, "{seen:?}");
+}
+
+#[test]
+fn the_dissector_refuses_every_cache_that_is_to_be_refused() {
+    for spec in SPECS {
+        for case in generated(spec, 13) {
+            for step in case.steps.iter().filter(|step| step.op == "kv_decode") {
+                let Some(bytes) = bytes_of(step, "kv") else { continue };
+                let refused = !dissect::kv(&bytes).faults.is_empty();
+                assert_eq!(refused, matches!(step.expect, Expect::Reject(_)), "{}", case.id);
+            }
+        }
+    }
+}
+
+/// Properties must not consist of one outcome: a mutation that always breaks a message tests nothing else.
+#[test]
+fn random_cases_have_both_outcomes() {
+    let cases = generated(Spec::V04, 17);
+    let outcomes = |name: &str| {
+        let of = cases.iter().filter(|case| case.id.starts_with(&format!("gen/{name}/")));
+        let refused = of.clone().filter(|case| matches!(case.steps[0].expect, Expect::Reject(_))).count();
+        (refused, of.count())
+    };
+    let (refused, all) = outcomes("mutated");
+    assert!(refused * 4 > all && refused * 10 < all * 9, "{refused} of {all}");
+    let resolved: HashSet<_> = cases
+        .iter()
+        .filter(|case| case.id.starts_with("gen/resolve/"))
+        .map(|case| case.requirements[1].clone())
+        .collect();
+    assert_eq!(resolved.len(), 6, "{resolved:?}");
+}
