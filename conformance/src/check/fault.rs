@@ -57,13 +57,13 @@ const FAULTS: &[Fault] = &[
     Fault {
         code: "invalid_magic",
         ..fault("the magic is wrong", Stage::Magic, &["AVP-HDR-002"], |r, m| {
-            m.magic[r.below(2)] ^= 1 << r.below(8)
+            m.magic[r.below(2)] ^= 1 << r.below(8);
         })
     },
     Fault {
         code: "unsupported_version",
         ..fault("the version is not 1", Stage::Version, &["AVP-HDR-005"], |r, m| {
-            m.version = (r.between(2, 256)) as u8
+            m.version = r.between(2, 256) as u8;
         })
     },
     fault("payload_length goes past the end", Stage::Truncation, &["AVP-HDR-021"], |r, m| {
@@ -87,7 +87,7 @@ const FAULTS: &[Fault] = &[
         m.metadata.push(r.pick(&[0x0c, 0x2c, 0x7c]));
     }),
     fault("a group never ends", Stage::Metadata, &["AVP-META-028"], |_, m| {
-        m.metadata.extend([0x83, 0x01, 0x08, 0x01])
+        m.metadata.extend([0x83, 0x01, 0x08, 0x01]);
     }),
     fault("a field has a wire type that does not exist", Stage::Metadata, &["AVP-META-028"], |r, m| {
         m.metadata.extend([0x28 | r.pick(&[6, 7]), 0]);
@@ -164,7 +164,7 @@ const FAULTS: &[Fault] = &[
         feature: Some("!embedding"),
         v04: true,
         ..fault("payload type 2 is no longer there", Stage::Enums, &["AVP-ENUM-003"], |_, m| {
-            m.metadata.extend([0x38, 2])
+            m.metadata.extend([0x38, 2]);
         })
     },
     Fault {

@@ -37,7 +37,7 @@ pub(super) const PROPERTIES: &[Property] = &[
 
 fn mutated(random: &mut Random, draft: &mut Draft) {
     // Most changes break a message; every second case waits for one that does not.
-    let refused = draft.index() % 2 == 0;
+    let refused = draft.index().is_multiple_of(2);
     loop {
         let sample = any_valid(random, draft.spec);
         let mut bytes = sample.message(draft.spec).to_bytes();

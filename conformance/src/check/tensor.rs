@@ -62,7 +62,7 @@ fn bits(random: &mut Random, draft: &mut Draft) {
 }
 
 fn rounding(random: &mut Random, draft: &mut Draft) {
-    let half = draft.index() % 2 == 0;
+    let half = draft.index().is_multiple_of(2);
     let values: Vec<f32> = (0..256).map(|_| near_a_border(random, half)).collect();
     let (name, convert): (_, fn(f32) -> u16) =
         if half { ("FLOAT16", f16_bits) } else { ("BFLOAT16", bf16_bits) };

@@ -12,9 +12,9 @@ pub(super) enum Node {
     /// Digits as they are written.
     Number(String),
     Text(String),
-    Array(Vec<Node>),
+    Array(Vec<Self>),
     /// Keys are distinct.
-    Object(Vec<(String, Node)>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Node {
@@ -140,26 +140,14 @@ pub(super) fn float(random: &mut Random) -> String {
         _ => f64::from_bits(random.u64()),
     };
     let number = if number.is_finite() { number } else { 0.5 };
-    match random.below(3) {
+    let written = match random.below(3) {
         0 => format!("{number:e}"),
         1 => format!("{number:E}"),
-        _ if number.abs() < 1e25 && (number.abs() > 1e-25 || number == 0.0) => format!("{number:?}"),
-        _ => format!("{number:e}"),
-    }
-    .replace("e", if random.once_in(2) { "e+" } else { "e" })
-    .replace("e+-", "e-")
-    .pipe_float()
-}
-
-/// `1` becomes `1.0`: without point and exponent it would be an integer.
-trait PipeFloat {
-    fn pipe_float(self) -> String;
-}
-
-impl PipeFloat for String {
-    fn pipe_float(self) -> String {
-        if self.contains(['.', 'e', 'E']) { self } else { format!("{self}.0") }
-    }
+        _ if number == 0.0 || (1e-25..1e25).contains(&number.abs()) => format!("{number:?}"),
+        _ => format!("{number:e}").replace('e', "e+").replace("e+-", "e-"),
+    };
+    // Without point and exponent it would be an integer.
+    if written.contains(['.', 'e', 'E']) { written } else { format!("{written}.0") }
 }
 
 /// A small value that JSON carries exactly, for arguments.

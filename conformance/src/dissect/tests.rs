@@ -1,5 +1,7 @@
 //! Goldens, a table of faults, and the promise that nothing panics and every byte has a field.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -253,7 +255,7 @@ fn check_everything(bytes: &[u8]) {
         let done = message_within(bytes, spec, Limits { max_payload: 1 << 16 });
         assert_tiled(&done.fields, bytes.len());
         encoder_findings(&done, spec);
-        let lines = render::dump(bytes, &done.fields, &[1..3]);
+        let lines = render::dump(bytes, &done.fields, &[Range { start: 1, end: 3 }]);
         render::text(&lines, &render::Style { ansi: true, width: 40 });
         if done.faults.is_empty() {
             assert!(done.metadata.is_some() && done.payload.is_some());

@@ -19,9 +19,9 @@ pub enum Json {
     Int(String),
     Float(f64),
     Text(JsonText),
-    Array(Vec<Json>),
+    Array(Vec<Self>),
     /// Members in the order of their first appearance, each key once.
-    Object(Vec<(JsonText, Json)>),
+    Object(Vec<(JsonText, Self)>),
 }
 
 /// Why a text is no JSON.
@@ -260,8 +260,9 @@ impl Parser<'_> {
         self.at += 1;
         let digits = self.text.get(self.at..self.at + 4).filter(|d| d.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|d| std::str::from_utf8(d).ok());
-        let code =
-            digits.and_then(|d| u32::from_str_radix(d, 16).ok()).ok_or(self.error("no four hex digits"))?;
+        let code = digits
+            .and_then(|d| u32::from_str_radix(d, 16).ok())
+            .ok_or_else(|| self.error("no four hex digits"))?;
         self.at += 4;
         Ok(code)
     }

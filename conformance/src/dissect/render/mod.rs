@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_broken_length_in_plain_text() {
         let done = message(&VEC2, Spec::V04);
-        let lines = dump(&VEC2, &done.fields, &[8..9]);
+        let lines = dump(&VEC2, &done.fields, &[Range { start: 8, end: 9 }]);
         let expected = [
             "      header",
             "0000  41 56                   │ magic            \"AV\"",
@@ -211,7 +211,7 @@ mod tests {
         let mut bytes = vec![0u8; 4113];
         bytes[..17].copy_from_slice(&[1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 4, 0, 0, 0, 1]);
         let done = kv(&bytes);
-        let lines = dump(&bytes, &done.fields, &[2077..2079]);
+        let lines = dump(&bytes, &done.fields, &[Range { start: 2077, end: 2079 }]);
         let expected = [
             "0000  01 00 00 00             │ num_layers    1",
             "0004  01 00 00 00             │ num_kv_heads  1",
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn colours_only_when_asked_for() {
         let done = message(&VEC2, Spec::V04);
-        let lines = dump(&VEC2, &done.fields, &[8..9]);
+        let lines = dump(&VEC2, &done.fields, &[Range { start: 8, end: 9 }]);
         assert!(!text(&lines, &Style { ansi: false, width: 80 }).contains('\x1b'));
         let coloured = text(&lines, &Style { ansi: true, width: 80 });
         assert!(coloured.contains("\x1b["));
@@ -253,7 +253,7 @@ mod tests {
         bytes.extend(4000u32.to_le_bytes());
         bytes.extend([0x28, 0x01].repeat(2000));
         let done = message(&bytes, Spec::V04);
-        let lines = dump(&bytes, &done.fields, &[6000..6002]);
+        let lines = dump(&bytes, &done.fields, &[Range { start: 6000, end: 6002 }]);
         assert!(lines.len() <= MAX_LINES + 8, "{}", lines.len());
         let total: usize = lines.iter().map(|line| line.elided + line.hex.len() / 2).sum();
         assert_eq!(total, bytes.len());
