@@ -1,26 +1,30 @@
-//! Checks the recipes of a folder: `cargo run -p avp-conformance --example recipes -- check [FOLDER]`.
+//! Works on the folder `vectors/` of a clone: `cargo run -p avp-conformance --example recipes -- check|generate [FOLDER]`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use avp_conformance::vector::{Lock, RecipesError, cases_of, read_folder};
+use avp_conformance::vector::VectorFolder;
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut words = std::env::args().skip(1);
-    anyhow::ensure!(words.next().as_deref() == Some("check"), "usage: recipes check [FOLDER]");
-    let folder = words.next().map_or_else(|| PathBuf::from("vectors/recipes"), PathBuf::from);
-    let files = read_folder(&folder)?;
-    anyhow::ensure!(!files.is_empty(), "no recipes in {}", folder.display());
-    match cases_of(&files, &Lock::default()) {
-        Ok(cases) => {
-            println!("{} files, {} cases, no errors", files.len(), cases.len());
-            Ok(ExitCode::SUCCESS)
+    let command = words.next().unwrap_or_default();
+    let folder = VectorFolder::new(words.next().map_or_else(|| PathBuf::from("vectors"), PathBuf::from));
+    let done = match command.as_str() {
+        "check" => folder.check().map(|differences| (None, differences)),
+        "generate" => folder.generate().map(|generated| (Some(generated.cases), generated.changed)),
+        _ => anyhow::bail!("usage: recipes check|generate [FOLDER]"),
+    };
+    let (cases, differences) = match done {
+        Ok(done) => done,
+        Err(error) => {
+            println!("{error}");
+            return Ok(ExitCode::FAILURE);
         }
-        Err(RecipesError::Recipes(errors)) => {
-            errors.iter().for_each(|error| println!("{error}"));
-            println!("{} errors", errors.len());
-            Ok(ExitCode::FAILURE)
-        }
-        Err(error) => Err(error.into()),
+    };
+    differences.iter().for_each(|difference| println!("{difference}"));
+    match cases {
+        Some(cases) => println!("{cases} vectors, {} changes", differences.len()),
+        None => println!("{} differences", differences.len()),
     }
+    Ok(if cases.is_some() || differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -12,7 +12,6 @@ pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
     /// Of these bytes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the manifest writer"))]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -37,7 +36,6 @@ impl fmt::Debug for Digest {
 }
 
 /// Small hex digits of bytes.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the manifest writer"))]
 pub(crate) fn hex_of(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(2 * bytes.len());

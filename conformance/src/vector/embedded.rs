@@ -24,8 +24,25 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
 /// Published and measured messages that recipes are patched from.
 const GOLDENS: &str = include_str!("../../../vectors/goldens.json");
 
+/// The requirements of the protocol.
+pub(super) const REQUIREMENTS: &str = include_str!("../../../vectors/requirements.yaml");
+
+/// Requirements that no vector tests, with the reason.
+pub(super) const EXCLUDED: &str = include_str!("../../../vectors/recipes/excluded.yaml");
+
+/// Description of recipes and manifest.
+pub(super) const README: &str = include_str!("../../../vectors/README.md");
+
+/// JSON Schema of the manifest.
+pub(super) const SCHEMA: &str = include_str!("../../../vectors/schema/manifest.schema.json");
+
 /// Every id that was ever issued.
 pub(super) const LOCK: &str = include_str!("../../../vectors/ids.lock");
+
+/// Name and text of every recipe file.
+pub(super) fn files() -> Vec<(String, String)> {
+    EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
 
 /// The goldens that are bytes, under their names in lower case.
 pub(super) fn goldens() -> BTreeMap<String, Arc<[u8]>> {
@@ -46,8 +63,7 @@ mod tests {
     fn every_recipe_file_is_embedded() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/recipes");
         let on_disk = crate::vector::read_folder(&folder).unwrap();
-        let embedded: Vec<_> =
-            EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let embedded = files();
         let names =
             |files: &[(String, String)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&on_disk), names(&embedded), "vector/embedded.rs lists every file, sorted");

@@ -36,6 +36,8 @@ pub(crate) struct Bases<'a> {
 pub(crate) struct PartBytes {
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) patched: Vec<Range<usize>>,
+    /// Name and bytes of what it was made from.
+    pub(crate) base: Option<(String, Arc<[u8]>)>,
 }
 
 /// A payload section and what it holds when it is taken out of its zstd frame.
@@ -89,7 +91,7 @@ impl<'a> Bases<'a> {
         if message && !map.keys().any(is_expression) {
             return self.message(node);
         }
-        Ok(PartBytes { bytes: self.bytes(node)?, patched: Vec::new() })
+        Ok(PartBytes { bytes: self.bytes(node)?, patched: Vec::new(), base: None })
     }
 
     /// Bytes of an expression, held.

@@ -24,16 +24,25 @@ pub(crate) struct Expanded<'r> {
     pub(crate) recipe: &'r Recipe,
     pub(crate) steps: Vec<Step>,
     pub(crate) patched: Vec<PatchedRange>,
+    pub(crate) derived: Vec<Derived>,
+}
+
+/// What a part was made from by patches.
+#[derive(Clone, Debug)]
+pub(crate) struct Derived {
+    pub(crate) step: usize,
+    pub(crate) name: String,
+    pub(crate) bytes: Arc<[u8]>,
 }
 
 /// Bytes by which recipes know messages: goldens and each other.
-pub(crate) fn bases<'r>(recipes: &'r [Recipe], goldens: &BTreeMap<String, Arc<[u8]>>) -> Bases<'r> {
+pub(crate) fn bases<'r>(recipes: &'r [Recipe], goldens: BTreeMap<String, Arc<[u8]>>) -> Bases<'r> {
     let messages = recipes.iter().filter_map(|recipe| {
         let (place, step) = recipe.steps.first()?;
         let message = Node::new(step, place.clone()).get("in")?.get("message")?;
         Some((recipe.id.as_str(), message))
     });
-    Bases::new(goldens.clone(), messages.collect())
+    Bases::new(goldens, messages.collect())
 }
 
 /// Makes the steps of every recipe, and lists what is wrong.
@@ -106,7 +115,7 @@ fn check_requirements(recipe: &Recipe) -> Parsed<()> {
 }
 
 fn expand_one<'r>(recipe: &'r Recipe, bases: &Bases<'r>) -> Parsed<Expanded<'r>> {
-    let mut expanded = Expanded { recipe, steps: Vec::new(), patched: Vec::new() };
+    let mut expanded = Expanded { recipe, steps: Vec::new(), patched: Vec::new(), derived: Vec::new() };
     for (place, step) in &recipe.steps {
         expanded.add_step(&Node::new(step, place.clone()), bases)?;
     }
@@ -180,6 +189,9 @@ impl Expanded<'_> {
             return tensor(name, node, bases);
         }
         let made = bases.part(node, name == "message")?;
+        if let Some((name, bytes)) = made.base {
+            self.derived.push(Derived { step, name, bytes });
+        }
         self.patched.extend(made.patched.into_iter().map(|range| PatchedRange {
             step,
             part: name.to_owned(),

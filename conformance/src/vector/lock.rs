@@ -80,7 +80,6 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Reused`] for an id that has retired before.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the manifest writer"))]
     pub(crate) fn advanced(&self, inputs: &BTreeMap<String, Digest>) -> Result<Self, LockError> {
         let mut next = self.clone();
         for (id, entry) in &mut next.0 {

@@ -91,8 +91,10 @@ impl Bases<'_> {
     /// `{base, patch}`.
     pub(super) fn patched_base(&self, node: &Node<'_>) -> Parsed<PartBytes> {
         node.object_of(&["base", "patch"])?;
-        let base = self.base(&node.need("base")?)?;
-        self.patched(base.to_vec(), node.get("patch").as_ref())
+        let name = node.need("base")?;
+        let base = self.base(&name)?;
+        let made = self.patched(base.to_vec(), node.get("patch").as_ref())?;
+        Ok(PartBytes { base: Some((name.string()?.to_owned(), base)), ..made })
     }
 
     fn patched(&self, bytes: Vec<u8>, patches: Option<&Node<'_>>) -> Parsed<PartBytes> {
@@ -102,7 +104,7 @@ impl Bases<'_> {
             patched.apply(&change).map_err(|error| patch.error(error.to_string()))?;
         }
         let (bytes, ranges) = patched.finish();
-        Ok(PartBytes { bytes: bytes.into(), patched: ranges })
+        Ok(PartBytes { bytes: bytes.into(), patched: ranges, base: None })
     }
 
     fn change(&self, patch: &Node<'_>, now: &Patched) -> Parsed<Change> {

@@ -9,14 +9,18 @@
 //! ```
 
 mod argument;
+mod coverage;
 mod digest;
 mod embedded;
 mod evaluate;
 mod expand;
 mod expect_form;
+mod folder;
 mod lock;
+mod manifest;
 mod message_form;
 mod node;
+mod proof;
 mod recipe;
 mod sweep;
 mod vocabulary;
@@ -26,7 +30,13 @@ use std::path::Path;
 
 use crate::case::Case;
 
+use expand::{Expanded, bases, expand};
+use recipe::{Recipe, read_file};
+
+pub use coverage::{COVERED_AREAS, Coverage, Tested};
+pub use folder::{Difference, Dist, FolderError, Generated, IdChange, VectorFolder};
 pub use lock::{Lock, LockError};
+pub use proof::Disagreement;
 pub use recipe::RecipeError;
 
 /// File beside the recipes that says which requirements no vector tests, and why.
@@ -48,8 +58,7 @@ pub enum RecipesError {
 /// # Errors
 /// [`RecipesError`] when the recipes do not hold to the grammar; a test sees to it that those of a release do.
 pub fn cases() -> Result<Vec<Case>, RecipesError> {
-    let files = embedded::EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-    cases_of(&files.collect::<Vec<_>>(), &Lock::parse(embedded::LOCK)?)
+    cases_of(&embedded::files(), &Lock::parse(embedded::LOCK)?)
 }
 
 /// The cases of these recipe files (name, text), by id, then dialect.
@@ -57,21 +66,38 @@ pub fn cases() -> Result<Vec<Case>, RecipesError> {
 /// # Errors
 /// [`RecipesError`] with everything that is wrong, sorted by file.
 pub fn cases_of(files: &[(String, String)], lock: &Lock) -> Result<Vec<Case>, RecipesError> {
-    let mut recipes = Vec::new();
-    let mut errors = Vec::new();
-    for (name, text) in files {
-        let (read, wrong) = recipe::read_file(name, text);
-        recipes.extend(read);
-        errors.extend(wrong);
+    let recipes = Recipes::read(files);
+    Ok(recipes.expand()?.iter().flat_map(|expanded| expanded.cases(lock)).collect())
+}
+
+/// All recipes, and what is wrong with those that could not be read.
+struct Recipes {
+    recipes: Vec<Recipe>,
+    errors: Vec<RecipeError>,
+}
+
+impl Recipes {
+    fn read(files: &[(String, String)]) -> Self {
+        let mut all = Self { recipes: Vec::new(), errors: Vec::new() };
+        for (name, text) in files {
+            let (recipes, errors) = read_file(name, text);
+            all.recipes.extend(recipes);
+            all.errors.extend(errors);
+        }
+        all
     }
-    let bases = expand::bases(&recipes, &embedded::goldens());
-    let (expanded, wrong) = expand::expand(&recipes, &bases);
-    errors.extend(wrong);
-    if !errors.is_empty() {
+
+    /// Every recipe with its steps, by id.
+    fn expand(&self) -> Result<Vec<Expanded<'_>>, RecipesError> {
+        let bases = bases(&self.recipes, embedded::goldens());
+        let (expanded, wrong) = expand(&self.recipes, &bases);
+        let mut errors = [self.errors.clone(), wrong].concat();
+        if errors.is_empty() {
+            return Ok(expanded);
+        }
         errors.sort();
-        return Err(RecipesError::Recipes(errors));
+        Err(RecipesError::Recipes(errors))
     }
-    Ok(expanded.iter().flat_map(|expanded| expanded.cases(lock)).collect())
 }
 
 /// The recipe files of a folder, name and text, by name.

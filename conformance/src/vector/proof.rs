@@ -1,0 +1,124 @@
+//! The one-fault proof: a message that a vector calls wrong is wrong in exactly one way, and what it was made from is
+//! right. Our own dissector is the judge, so that a mistake in a recipe does not become a mistake of every
+//! implementation.
+
+use serde_json::Value;
+
+use crate::case::{Expect, PartData, Spec, Step};
+use crate::dissect::{self, Fault, Limits};
+
+use super::expand::Expanded;
+
+/// Most bytes that a payload may decompress to here, when the vector sets no limit of its own: more than any vector
+/// holds on purpose.
+const MAX_PAYLOAD: u64 = 64 << 20;
+
+/// A vector that our own reader does not agree with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{id}@{}: {what}", spec.as_str())]
+pub struct Disagreement {
+    /// Id of the vector.
+    pub id: String,
+    /// The dialect.
+    pub spec: Spec,
+    /// What does not fit.
+    pub what: String,
+}
+
+/// What a vector says of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim<'a> {
+    Right,
+    Wrong(&'a [String]),
+}
+
+/// Every vector whose messages our own reader takes otherwise than the vector says.
+pub(crate) fn disagreements(expanded: &[Expanded<'_>]) -> Vec<Disagreement> {
+    let mut all = Vec::new();
+    for one in expanded {
+        for spec in &one.recipe.specs {
+            let object = |what: String| Disagreement { id: one.recipe.id.clone(), spec: *spec, what };
+            for (index, step) in one.steps.iter().enumerate() {
+                if index > 0 && one.steps[index - 1] == *step {
+                    continue;
+                }
+                all.extend(objection(one, step, *spec).map(object));
+            }
+            if one.recipe.multi_fault {
+                continue;
+            }
+            for base in one.derived.iter().filter(|base| is_refused(&one.steps[base.step])) {
+                let faults = faults_of(&one.steps[base.step], &base.bytes, *spec).unwrap_or_default();
+                if let Some(fault) = faults.first() {
+                    all.push(object(format!("its base `{}` is wrong itself: {}", base.name, fault.text)));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn is_refused(step: &Step) -> bool {
+    matches!(claim(&step.expect), Some(Claim::Wrong(_)))
+}
+
+fn claim(expect: &Expect) -> Option<Claim<'_>> {
+    match expect {
+        Expect::Ok { .. } => Some(Claim::Right),
+        Expect::Reject(codes) => Some(Claim::Wrong(codes)),
+        Expect::Encoded(_) | Expect::Either(_) | Expect::Alive => None,
+    }
+}
+
+fn objection(one: &Expanded<'_>, step: &Step, spec: Spec) -> Option<String> {
+    // Our reader knows today's values; a vector for those who know more is none of its business.
+    if one.recipe.requires.iter().any(|feature| feature == "embedding") {
+        return None;
+    }
+    let part = step.parts.first().filter(|_| step.parts.len() == 1)?;
+    let PartData::Bytes(bytes) = &part.data else { return None };
+    let faults = faults_of(step, bytes, spec)?;
+    match claim(&step.expect)? {
+        Claim::Right => {
+            let fault = faults.first()?;
+            Some(format!("should be accepted, but our reader says: {}", fault.text))
+        }
+        Claim::Wrong(codes) => {
+            let Some(first) = faults.first() else {
+                return Some("should be refused, but our reader finds nothing wrong".to_owned());
+            };
+            if faults.len() > 1 && !one.recipe.multi_fault {
+                let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
+                return Some(format!(
+                    "is wrong in {} ways ({}); make it wrong in one, or set `multi_fault: true`",
+                    faults.len(),
+                    texts.join("; ")
+                ));
+            }
+            let code = first.class.as_str();
+            let fits = codes.iter().any(|wanted| wanted == code);
+            (!fits).then(|| format!("our reader's class is {code}, which is not among {}", codes.join(", ")))
+        }
+    }
+}
+
+/// What our reader finds wrong; `None` when the request asks for more than this reader judges.
+fn faults_of(step: &Step, bytes: &[u8], spec: Spec) -> Option<Vec<Fault>> {
+    match step.op.as_str() {
+        "decode" => {
+            if step.args.keys().any(|key| key != "limits") {
+                return None;
+            }
+            let limits = step.args.get("limits");
+            if limits.is_some_and(|limits| limits.get("max_message").is_some()) {
+                return None;
+            }
+            let max_payload = limits.and_then(|limits| limits.get("max_payload")).and_then(Value::as_u64);
+            let limits = Limits { max_payload: max_payload.unwrap_or(MAX_PAYLOAD) };
+            let dissection = dissect::message_within(bytes, spec, limits);
+            (!dissection.contested()).then_some(dissection.faults)
+        }
+        "kv_decode" if step.args.is_empty() => Some(dissect::kv(bytes).faults),
+        _ => None,
+    }
+}

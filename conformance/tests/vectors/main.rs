@@ -1,0 +1,13 @@
+//! The folder `vectors/`: what is generated is what the recipes say, and others can read it.
+
+mod folder;
+mod grammar;
+mod manifest;
+mod schema;
+
+use std::path::PathBuf;
+
+/// `vectors/` of this clone.
+fn vectors() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vectors")
+}
