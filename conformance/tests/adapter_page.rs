@@ -7,7 +7,11 @@ use std::time::Duration;
 use avp_conformance::adapter::{
     AdapterCommand, Answer, Blob, Hello, Instance, Launcher, ProcessLauncher, Request, fresh_nonce,
 };
-use avp_conformance::case::Spec;
+use avp_conformance::case::{Level, Spec};
+use avp_conformance::event::Event;
+use avp_conformance::schedule::{RunOptions, run};
+use avp_conformance::vector;
+use avp_conformance::verdict::Outcome;
 use serde_json::{Map, Value, json};
 
 /// Python may be slow to start on a busy machine.
@@ -23,13 +27,16 @@ fn example() -> String {
 }
 
 /// Starts the example from a folder of its own, which lives as long as the guard.
-fn start() -> (tempfile::TempDir, Box<dyn Instance>) {
+fn launcher() -> (tempfile::TempDir, ProcessLauncher) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("adapter.py");
     std::fs::write(&path, example()).unwrap();
-    let command = AdapterCommand::new("python3", [path]);
-    let instance = ProcessLauncher::new(command).launch().expect("python3 runs the example");
-    (folder, instance)
+    (folder, ProcessLauncher::new(AdapterCommand::new("python3", [path])))
+}
+
+fn start() -> (tempfile::TempDir, Box<dyn Instance>) {
+    let (folder, launcher) = launcher();
+    (folder, launcher.launch().expect("python3 runs the example"))
 }
 
 fn decode(instance: &mut dyn Instance, message: &[u8]) -> Answer {
@@ -113,4 +120,20 @@ fn the_example_is_honest_about_what_it_lacks() {
         let answer = instance.exchange(&request, LIMIT).unwrap();
         assert!(matches!(answer, Answer::Unsupported(_)), "{op}: {answer:?}");
     }
+}
+
+#[test]
+fn the_example_meets_every_must_that_it_is_asked() {
+    let (_folder, launcher) = launcher();
+    let mut events: Vec<Event> = Vec::new();
+    run(vector::cases().unwrap(), &launcher, &RunOptions::new(7), &mut events).unwrap();
+    let checks = || {
+        let cases =
+            events.iter().filter_map(|event| if let Event::Case(case) = event { Some(case) } else { None });
+        cases.flat_map(|case| case.checks.iter().map(move |check| (&case.key, check)))
+    };
+    let missed: Vec<_> = checks().filter(|(_, check)| check.missed() && check.level == Level::Must).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let passed = checks().filter(|(_, check)| check.outcome == Outcome::Pass).count();
+    assert!(passed > 500, "{passed} checks passed only");
 }
