@@ -1,5 +1,7 @@
-//! `avp-conformance`.
+//! `avp-conformance`: judges implementations of the Agent Vector Protocol from the command line.
 
-fn main() {
-    println!("{}", avp_conformance::case::Spec::V04.as_str());
+mod command;
+
+fn main() -> std::process::ExitCode {
+    command::main()
 }

@@ -4,8 +4,6 @@
 pub mod adapter;
 pub mod context;
 pub mod error;
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod kv;
 pub mod session;
 pub mod tensor;

@@ -25,7 +25,8 @@ impl Default for Layout {
 }
 
 impl Layout {
-    pub(super) fn columns(&self) -> usize {
+    /// Columns that are laid out for.
+    pub fn columns(&self) -> usize {
         self.width.clamp(MIN_WIDTH, MAX_WIDTH)
     }
 
@@ -53,8 +54,15 @@ impl Layout {
         self.paint("33", text)
     }
 
+    /// A line across with a name on its left and a note on its right.
+    pub fn title(&self, left: &str, right: &str) -> String {
+        let used = left.chars().count() + right.chars().count();
+        let gap = self.columns().saturating_sub(used + 8).max(2);
+        format!("{}\n", self.bold(&format!("── {left} {} {right} ──", "─".repeat(gap))))
+    }
+
     /// Lines of at most the width, broken at spaces, the first after `label` and the others below it.
-    pub(super) fn labelled(&self, indent: usize, label: &str, text: &str) -> String {
+    pub fn labelled(&self, indent: usize, label: &str, text: &str) -> String {
         const LABEL: usize = 11;
         let room = self.columns().saturating_sub(indent + LABEL).max(20);
         let mut out = String::new();

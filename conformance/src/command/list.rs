@@ -1,0 +1,244 @@
+//! `list`: what there is to ask, and what tests what.
+
+use std::collections::BTreeMap;
+
+use avp_conformance::{
+    case::{Case, Level},
+    gate::Exit,
+    requirement::{Catalogue, Requirement},
+    select::level_of,
+    tally::PROFILES,
+    vector::Coverage,
+};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::{
+    Ended, console,
+    selection::{self, SelectionArgs},
+    suite,
+};
+
+/// What to list.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  avp-conformance list                                 the golden vectors
+  avp-conformance list --area KV --level must
+  avp-conformance list requirements --area HDR
+  avp-conformance list --coverage                      requirement by requirement: what tests it, or why nothing does
+  avp-conformance list areas --json
+")]
+pub(super) struct ListArgs {
+    /// What
+    #[arg(value_enum, value_name = "WHAT", default_value = "cases")]
+    what: What,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Requirements with the cases that test them, or the reason why none does
+    #[arg(long)]
+    coverage: bool,
+    /// Generated cases too
+    #[arg(long)]
+    generated: bool,
+    /// One JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Cases, each with its dialects, weight and requirements
+    Cases,
+    /// Requirements, each with its weight and the number of its cases
+    Requirements,
+    /// Areas of requirements
+    Areas,
+    /// Profiles: sets of areas that an implementation can conform to
+    Profiles,
+}
+
+/// Runs it.
+pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
+    let generated = args.generated || args.selection.id.iter().any(|id| id.starts_with("gen"));
+    let all = suite::cases(suite::DEFAULT_SEED, generated)?;
+    let profile = args.selection.profile.unwrap_or_else(selection::default_profile);
+    let coverage = Coverage::embedded(&all)?;
+    let selection = args.selection.selection(profile);
+    let cases =
+        selection.apply(all, Catalogue::embedded()).map_err(|error| Ended::new(Exit::Usage, error))?;
+    let rows = match args.what {
+        _ if args.coverage => coverage_rows(&cases, &coverage, args),
+        What::Cases => case_rows(&cases),
+        What::Requirements => requirement_rows(&cases),
+        What::Areas => area_rows(&cases),
+        What::Profiles => profile_rows(),
+    };
+    if args.json {
+        let values: Vec<Value> = rows.into_iter().map(|row| row.value).collect();
+        console::print(&format!("{}\n", serde_json::to_string_pretty(&values)?))?;
+    } else {
+        console::print(&table(&rows))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// One line for people, one value for scripts.
+struct Row {
+    cells: Vec<String>,
+    rest: String,
+    value: Value,
+}
+
+fn case_rows(cases: &[Case]) -> Vec<Row> {
+    let mut by_id: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in cases {
+        by_id.entry(&case.id).or_default().push(case);
+    }
+    let row = |(id, cases): (&str, Vec<&Case>)| {
+        let first = cases[0];
+        let specs: Vec<&str> = cases.iter().map(|case| case.spec.as_str()).collect();
+        let level = level_name(level_of(first, Catalogue::embedded()));
+        Row {
+            cells: vec![id.to_owned(), specs.join(","), level.to_owned()],
+            rest: first.requirements.join(" "),
+            value: json!({
+                "id": id, "specs": specs, "level": level, "requirements": first.requirements, "why": first.why,
+                "bug": first.bug, "ambiguity": first.ambiguity, "requires": first.requires,
+                "ops": first.steps.iter().map(|step| step.op.as_str()).collect::<Vec<_>>(),
+            }),
+        }
+    };
+    by_id.into_iter().map(row).collect()
+}
+
+fn requirement_rows(cases: &[Case]) -> Vec<Row> {
+    let row = |(requirement, cases): (&Requirement, Vec<&str>)| Row {
+        cells: vec![
+            requirement.id.clone(),
+            level_name(requirement.effective_level()).to_owned(),
+            format!("{} cases", cases.len()),
+        ],
+        rest: requirement.sentence.clone(),
+        value: json!({
+            "id": requirement.id, "level": level_name(requirement.effective_level()), "basis": requirement.basis,
+            "sentence": requirement.sentence, "source": requirement.source, "cases": cases,
+        }),
+    };
+    tested(cases).into_iter().map(row).collect()
+}
+
+fn area_rows(cases: &[Case]) -> Vec<Row> {
+    let tested = tested(cases);
+    let row = |area: &avp_conformance::requirement::Area| {
+        let here: Vec<_> = tested.iter().filter(|(requirement, _)| requirement.area() == area.code).collect();
+        let mut ids: Vec<&str> = here.iter().flat_map(|(_, cases)| cases.iter().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        (!here.is_empty()).then(|| Row {
+            cells: vec![
+                area.code.clone(),
+                format!("{} of {} requirements", here.len(), area.count),
+                format!("{} cases", ids.len()),
+            ],
+            rest: area.title.clone(),
+            value: json!({
+                "code": area.code, "title": area.title, "requirements": area.count, "tested": here.len(),
+                "cases": ids.len(),
+            }),
+        })
+    };
+    Catalogue::embedded().areas().iter().filter_map(row).collect()
+}
+
+fn profile_rows() -> Vec<Row> {
+    let row = |profile: &avp_conformance::tally::Profile| {
+        let areas = if profile.areas.is_empty() { "all".to_owned() } else { profile.areas.join(",") };
+        Row {
+            cells: vec![profile.name.to_owned(), areas],
+            rest: profile.about.to_owned(),
+            value: json!({"name": profile.name, "areas": profile.areas, "about": profile.about}),
+        }
+    };
+    PROFILES.iter().map(row).collect()
+}
+
+fn coverage_rows(cases: &[Case], coverage: &Coverage, args: &ListArgs) -> Vec<Row> {
+    let narrowed = !args.selection.id.is_empty() || !args.selection.skip.is_empty();
+    let asked = |id: &str| {
+        let area = avp_conformance::requirement::area_of(id);
+        let areas = &args.selection.area;
+        (areas.is_empty() || areas.iter().any(|code| code.eq_ignore_ascii_case(area)))
+            && (!narrowed || cases.iter().any(|case| case.requirements.iter().any(|tested| tested == id)))
+    };
+    let mut rows = Vec::new();
+    for (id, tested) in coverage.tested.iter().filter(|(id, _)| asked(id)) {
+        let level = Catalogue::embedded().get(id).map_or("", |known| level_name(known.effective_level()));
+        let reason = coverage.excluded.get(id);
+        let ids = |ids: &std::collections::BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>();
+        let all: Vec<String> = tested.positive.iter().chain(&tested.negative).cloned().collect();
+        let rest = match reason {
+            Some(reason) => format!("excluded: {reason}"),
+            None => all.join(" "),
+        };
+        rows.push(Row {
+            cells: vec![
+                id.clone(),
+                level.to_owned(),
+                format!("{} accept", tested.positive.len()),
+                format!("{} refuse", tested.negative.len()),
+            ],
+            rest,
+            value: json!({
+                "id": id, "level": level, "positive": ids(&tested.positive), "negative": ids(&tested.negative),
+                "excluded": reason,
+            }),
+        });
+    }
+    rows
+}
+
+/// Requirements that the cases test, in the order of the catalogue, with the ids of those cases.
+fn tested(cases: &[Case]) -> Vec<(&'static Requirement, Vec<&str>)> {
+    let mut by_requirement: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for case in cases {
+        for id in &case.requirements {
+            let ids = by_requirement.entry(id).or_default();
+            if ids.last() != Some(&case.id.as_str()) {
+                ids.push(&case.id);
+            }
+        }
+    }
+    let known = Catalogue::embedded().requirements().iter();
+    known
+        .filter_map(|requirement| Some((requirement, by_requirement.remove(requirement.id.as_str())?)))
+        .collect()
+}
+
+/// Columns as wide as their widest cell; the last one runs on.
+fn table(rows: &[Row]) -> String {
+    let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.cells.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (cell, width) in row.cells.iter().zip(&widths) {
+            text.push_str(&format!("{cell:width$}  "));
+        }
+        text.push_str(row.rest.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// `MUST`, `SHOULD`, `MAY`.
+pub(super) fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Must => "MUST",
+        Level::Should => "SHOULD",
+        Level::May => "MAY",
+    }
+}

@@ -1,0 +1,257 @@
+//! `run`: cases → an implementation → verdicts.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use avp_conformance::{
+    baseline::Baseline,
+    case::Case,
+    event::Dissector,
+    gate::Exit,
+    report::Subject,
+    requirement::Catalogue,
+    schedule::{self, Dumps, ProbePolicy, RunError, RunOptions, StopFlag},
+    select::Selection,
+    tally::Profile,
+};
+use clap::Args;
+
+use super::{
+    Ended,
+    console::{self, ColorArgs},
+    record::Recorder,
+    report::{self, Destination, Form},
+    selection::{self, SelectionArgs},
+    suite,
+    target::{Target, TargetArgs},
+};
+
+/// Everything a run can be told.
+#[derive(Args, Default)]
+#[command(after_help = "\
+Examples:
+  avp-conformance run                                            the built-in reference
+  avp-conformance run --adapter avp-python@0.6.2                 an adapter of the project
+  avp-conformance run -- python3 adapter.py                      your own
+  avp-conformance run --area HDR,KV --id '**/magic-*' -- ./mine  some of it
+  avp-conformance run --report junit=junit.xml --report md=\"$GITHUB_STEP_SUMMARY\" -- ./mine
+")]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(super) how: HowArgs,
+    /// A missed SHOULD fails
+    #[arg(long, help_heading = "Verdict")]
+    pub(super) strict: bool,
+    /// Known deviations [default: what the adapter's description names]
+    #[arg(long, value_name = "FILE", help_heading = "Verdict")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Leave the adapter's own baseline aside
+    #[arg(long, conflicts_with = "baseline", help_heading = "Verdict")]
+    pub(super) no_baseline: bool,
+    /// Print the report as one JSON document
+    #[arg(long, help_heading = "Reports")]
+    pub(super) json: bool,
+    /// Write a report to a file: text=FILE, json=FILE, junit=FILE, md=FILE
+    #[arg(long = "report", value_name = "FORM=FILE", help_heading = "Reports")]
+    pub(super) reports: Vec<Destination>,
+    /// Record the events of the run, for `report`, `replay`, `merge` and `baseline`
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(super) events: Option<PathBuf>,
+    /// Tell warnings in full too
+    #[arg(long, short, help_heading = "Reports")]
+    pub(super) verbose: bool,
+    #[command(flatten)]
+    pub(super) color: ColorArgs,
+}
+
+/// How cases are asked.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "How")]
+pub(super) struct HowArgs {
+    /// Decides the order and the generated cases: a number, or `random`
+    #[arg(long, value_name = "SEED", default_value_t = suite::DEFAULT_SEED, value_parser = seed)]
+    pub(super) seed: u64,
+    /// Only the golden vectors, no generated cases
+    #[arg(long)]
+    pub(super) vectors_only: bool,
+    /// Most children at a time [default: one a core, if the adapter allows it]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(super) workers: usize,
+    /// Multiplies every time limit, for slow machines
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    pub(super) timeout_scale: f64,
+    /// End the run after so many failed cases
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_fail: Option<u64>,
+    /// Go on although the adapter failed an honesty probe
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+impl Default for HowArgs {
+    fn default() -> Self {
+        Self {
+            seed: suite::DEFAULT_SEED,
+            vectors_only: false,
+            workers: 0,
+            timeout_scale: 1.0,
+            max_fail: None,
+            force: false,
+        }
+    }
+}
+
+impl RunArgs {
+    /// What happens without a subcommand.
+    pub(super) fn default_run() -> Self {
+        Self::default()
+    }
+}
+
+/// Runs it.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    let target = args.target.resolve()?;
+    let profile = profile(args, &target)?;
+    let baseline = baseline(args, &target)?;
+    let all = suite::cases(args.how.seed, !args.how.vectors_only)?;
+    let keys: Vec<String> = all.iter().map(Case::key).collect();
+    if let Some(problem) = baseline
+        .as_ref()
+        .and_then(|baseline| baseline.unmatched_cases(keys.iter().map(String::as_str)).into_iter().next())
+    {
+        return Err(Ended::new(Exit::Usage, format!("baseline: {problem}")).into());
+    }
+    let scope = scope(&all);
+    let selection = args.selection.selection(profile);
+    let cases =
+        selection.apply(all, Catalogue::embedded()).map_err(|error| Ended::new(Exit::Usage, error))?;
+
+    let stop = StopFlag::default();
+    stop_on_signal(&stop)?;
+    let progress = std::io::stderr().is_terminal();
+    let max_fail = args.how.max_fail.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let mut recorder = Recorder::new(args.events.as_deref(), progress, args.strict, max_fail, stop.clone())?;
+    let options = options(args, &target, &selection, scope, stop);
+    let outcome = schedule::run(cases, target.launcher.as_ref(), &options, &mut recorder);
+    let events = recorder.into_events();
+    if events.is_empty() {
+        return Err(no_verdict(outcome.err(), &target));
+    }
+
+    let tally = report::tally(events)?;
+    let applied = baseline.as_ref().map(|baseline| report::apply(baseline, &tally, keys));
+    let subject = Subject { tally: &tally, baseline: applied.as_ref(), strict: args.strict, profile };
+    report::write(&subject, &args.reports)?;
+    let form = if args.json { Form::Json } else { Form::Text };
+    let layout = console::layout(args.color.color);
+    console::print(&report::render(&subject, form, &layout, args.verbose)?)?;
+    match outcome {
+        Ok(_) => Ok(report::finish(&subject)),
+        Err(error) => Err(no_verdict(Some(error), &target)),
+    }
+}
+
+fn profile(args: &RunArgs, target: &Target) -> anyhow::Result<&'static Profile> {
+    match (args.selection.profile, &target.profile) {
+        (Some(profile), _) => Ok(profile),
+        (None, Some(name)) => selection::profile(name).map_err(|error| Ended::new(Exit::Usage, error).into()),
+        (None, None) => Ok(selection::default_profile()),
+    }
+}
+
+fn baseline(args: &RunArgs, target: &Target) -> anyhow::Result<Option<Baseline>> {
+    let path = match (&args.baseline, &target.baseline) {
+        _ if args.no_baseline => return Ok(None),
+        (Some(path), _) | (None, Some(path)) => path,
+        (None, None) => return Ok(None),
+    };
+    report::read_baseline(path).map(Some)
+}
+
+/// Requirements that a run of everything tests.
+fn scope(cases: &[Case]) -> Vec<String> {
+    let mut ids: Vec<String> = cases.iter().flat_map(|case| case.requirements.iter().cloned()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn options<'a>(
+    args: &RunArgs,
+    target: &Target,
+    selection: &Selection,
+    scope: Vec<String>,
+    stop: StopFlag,
+) -> RunOptions<'a> {
+    let mut options = RunOptions::new(args.how.seed);
+    options.workers = args.how.workers;
+    options.timeout_scale = args.how.timeout_scale;
+    options.probes = if args.how.force { ProbePolicy::Record } else { ProbePolicy::Stop };
+    options.dumps = Dumps::Missed;
+    options.specs = args.selection.spec.clone();
+    options.repeat = target.repeat.clone();
+    options.selection = selection.describe();
+    if args.how.vectors_only {
+        options.selection.push("--vectors-only".to_owned());
+    }
+    options.scope = scope;
+    options.annotate = &Dissector;
+    options.stop = stop;
+    options
+}
+
+/// A first signal ends the run with a report, a second one ends the process.
+pub(super) fn stop_on_signal(stop: &StopFlag) -> anyhow::Result<()> {
+    let stop = stop.clone();
+    ctrlc::set_handler(move || {
+        if stop.raised() {
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        stop.raise();
+    })?;
+    Ok(())
+}
+
+/// Why there is no verdict on the implementation as a whole.
+pub(super) fn no_verdict(error: Option<RunError>, target: &Target) -> anyhow::Error {
+    let Some(error) = error else {
+        return Ended::new(Exit::Integrity, "the run left no events").into();
+    };
+    let mut told = error.to_string();
+    let exit = match &error {
+        RunError::Nothing(_) => Exit::Incomplete,
+        RunError::Unusable { stderr, .. } => {
+            for line in stderr.lines().rev().take(10).collect::<Vec<_>>().into_iter().rev() {
+                told.push_str(&format!("\n  stderr: {line}"));
+            }
+            Exit::Unusable
+        }
+        RunError::Dishonest(_) | RunError::Deaths { .. } => Exit::Unusable,
+        RunError::Sink(_) => Exit::Usage,
+    };
+    let ended = Ended::new(exit, told);
+    if exit == Exit::Unusable {
+        let repeat = if target.repeat.is_empty() { String::new() } else { format!(" {}", target.repeat) };
+        return ended.hint(format!("avp-conformance doctor{repeat}")).into();
+    }
+    ended.into()
+}
+
+/// A number, or a fresh one that the report tells.
+fn seed(text: &str) -> Result<u64, String> {
+    if text == "random" {
+        return Ok(avp_conformance::adapter::fresh_id());
+    }
+    text.parse().map_err(|_| "a seed is a number from 0 to 2^64-1, or `random`".to_owned())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
+        _ => Err("a factor from 0.01 to 1000".to_owned()),
+    }
+}

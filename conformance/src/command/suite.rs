@@ -1,0 +1,43 @@
+//! Everything that can be asked: golden vectors and generated cases.
+
+use std::path::PathBuf;
+
+use avp_conformance::{
+    case::{Case, Spec},
+    check,
+    gate::Exit,
+    vector,
+};
+
+use super::Ended;
+
+/// Seed where none is given: a run is the same every time, on every machine.
+pub(super) const DEFAULT_SEED: u64 = 1;
+
+/// The golden vectors.
+pub(super) fn vectors() -> anyhow::Result<Vec<Case>> {
+    vector::cases().map_err(|error| {
+        Ended::new(Exit::Integrity, format!("the suite's own recipes are broken: {error}")).into()
+    })
+}
+
+/// The golden vectors and the cases that are generated from `seed`.
+pub(super) fn cases(seed: u64, generated: bool) -> anyhow::Result<Vec<Case>> {
+    let mut cases = vectors()?;
+    if generated {
+        for spec in [Spec::V02, Spec::V04] {
+            cases.extend(check::generated(spec, seed));
+        }
+    }
+    Ok(cases)
+}
+
+/// A folder of the project: in the working folder or above it, or where this binary was built.
+pub(super) fn project_folder(path: &str) -> Option<PathBuf> {
+    let working = std::env::current_dir().ok()?;
+    let above = working.ancestors().map(|folder| folder.join(path)).find(|folder| folder.is_dir());
+    above.or_else(|| {
+        let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        Some(built.parent()?.join(path)).filter(|folder| folder.is_dir())
+    })
+}

@@ -1,0 +1,88 @@
+//! `vectors check` and `vectors generate`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use avp_conformance::{
+    gate::Exit,
+    vector::{Coverage, FolderError, VectorFolder},
+};
+use clap::{Args, Subcommand};
+
+use super::{Ended, console, suite};
+
+/// The vectors of a clone.
+#[derive(Subcommand)]
+pub(super) enum VectorsCommand {
+    /// Regenerate the golden vectors in memory and compare (exit code 6 when anything differs)
+    #[command(after_help = "Examples:\n  avp-conformance vectors check\n")]
+    Check(FolderArgs),
+    /// Write vectors/dist and vectors/ids.lock as the recipes make them
+    #[command(after_help = "Examples:\n  avp-conformance vectors generate\n")]
+    Generate(FolderArgs),
+}
+
+/// Which folder.
+#[derive(Args)]
+pub(super) struct FolderArgs {
+    /// The folder vectors/ of a clone [default: here or above]
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+/// Runs it.
+pub(super) fn vectors(command: &VectorsCommand) -> anyhow::Result<Exit> {
+    match command {
+        VectorsCommand::Check(args) => check(args),
+        VectorsCommand::Generate(args) => generate(args),
+    }
+}
+
+fn check(args: &FolderArgs) -> anyhow::Result<Exit> {
+    let folder = folder(args)?;
+    let differences = VectorFolder::new(&folder).check().map_err(broken)?;
+    let mut told = String::new();
+    for difference in &differences {
+        told.push_str(&format!("{difference}\n"));
+    }
+    let cases = suite::vectors()?;
+    let coverage = Coverage::embedded(&cases).context("excluded.yaml")?;
+    for gap in coverage.gaps() {
+        told.push_str(&format!("{gap}\n"));
+    }
+    if told.is_empty() {
+        let requirements = coverage.tested.len() - coverage.excluded.len();
+        console::print(&format!(
+            "{} vectors are what the recipes make; they test {requirements} requirements, {} have a reason why not\n",
+            cases.len(),
+            coverage.excluded.len()
+        ))?;
+        return Ok(Exit::Ok);
+    }
+    console::print(&told)?;
+    Err(Ended::new(Exit::Integrity, "the golden vectors are not what the recipes make")
+        .hint("avp-conformance vectors generate, and review the difference before it is committed")
+        .into())
+}
+
+fn generate(args: &FolderArgs) -> anyhow::Result<Exit> {
+    let made = VectorFolder::new(folder(args)?).generate().map_err(broken)?;
+    for difference in &made.changed {
+        eprintln!("{difference}");
+    }
+    eprintln!("{} vectors, {} places changed", made.cases, made.changed.len());
+    Ok(Exit::Ok)
+}
+
+fn broken(error: FolderError) -> anyhow::Error {
+    match error {
+        FolderError::Io { .. } => error.into(),
+        other => Ended::new(Exit::Integrity, other).into(),
+    }
+}
+
+fn folder(args: &FolderArgs) -> anyhow::Result<PathBuf> {
+    args.folder.clone().or_else(|| suite::project_folder("vectors")).ok_or_else(|| {
+        Ended::new(Exit::Usage, "there is no folder vectors/ here or above").hint("--folder DIR").into()
+    })
+}
