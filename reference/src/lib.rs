@@ -4,6 +4,8 @@
 pub mod adapter;
 pub mod context;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod kv;
 pub mod session;
 pub mod tensor;

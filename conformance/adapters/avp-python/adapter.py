@@ -6,6 +6,7 @@ operations are in `wire_ops.py`, `talk_ops.py` and `kv_ops.py`. See ../../ADAPTE
 
 import importlib.util
 import json
+import math
 import os
 import struct
 import sys
@@ -80,6 +81,19 @@ def read_request(stream):
     return request, parts
 
 
+def plain(value):
+    """The value as JSON can carry it: other numbers by their names, halves of surrogate pairs replaced."""
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
 def write_answer(stream, answer, parts=()):
     if parts:
         # What no frame can carry is announced with its length; the implementation did make it.
@@ -90,7 +104,7 @@ def write_answer(stream, answer, parts=()):
             entry["omitted"] = None if fits else len(p.data)
             answer["parts"].append({key: value for key, value in entry.items() if value is not None})
         parts = parts if fits else ()
-    text = json.dumps(answer).encode()
+    text = json.dumps(plain(answer), allow_nan=False).encode()
     stream.write(struct.pack("<II", len(text), sum(len(p.data) for p in parts)) + text)
     for p in parts:
         stream.write(p.data)

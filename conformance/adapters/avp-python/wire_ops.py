@@ -24,6 +24,8 @@ PLAIN = (
 def metadata_from(given):
     """The contract's metadata object as the SDK's. Names that the release does not know raise KeyError."""
     fields = {name: given[name] for name in PLAIN if name in given}
+    if fields.get("confidence_score") in ("nan", "inf", "-inf"):
+        fields["confidence_score"] = float(fields["confidence_score"])
     if "payload_type" in given:
         fields["payload_type"] = types.PayloadType[given["payload_type"]]
     if "dtype" in given:

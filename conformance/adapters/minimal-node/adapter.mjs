@@ -59,6 +59,7 @@ function* fields(bytes) {
   }
 }
 const text = (bytes) => { try { return utf8.decode(bytes); } catch { return refuse("decode", "text is not UTF-8"); } };
+const named = (v) => (Number.isFinite(v) ? v : Number.isNaN(v) ? "nan" : v > 0 ? "inf" : "-inf"); // JSON has no such numbers
 const u32 = (value) => Number(BigInt.asUintN(32, value));
 
 function readMetadata(bytes, dialect) {
@@ -73,7 +74,7 @@ function readMetadata(bytes, dialect) {
       const entry = { 1: "", 2: "" };
       for (const [k, w, part] of fields(value)) if (w === 2 && k in entry) entry[k] = text(part);
       Object.defineProperty(m.extra, entry[1], { value: entry[2], enumerable: true, configurable: true, writable: true });
-    } else if (n === 12 && wire === 5 && !dialect.checksum) m.confidence_score = value.readFloatLE();
+    } else if (n === 12 && wire === 5 && !dialect.checksum) m.confidence_score = named(value.readFloatLE());
     else if (n === 15 && wire === 0 && dialect.checksum) m.payload_checksum = u32(value);
   }
   return m;
@@ -112,8 +113,9 @@ function encode(payload, dialect, args) {
   if ((args.compression ?? "none") !== "none") refuse("invalid_argument", "this adapter has no zstd");
   const type = index(m.payload_type, dialect.types), mode = index(m.mode, dialect.modes), map = string(m.avp_map_id);
   const confidence = Buffer.alloc(5, 12 * 8 + 5);
-  if (!Number.isFinite(m.confidence_score ?? 0)) refuse("invalid_argument", "confidence_score is no number");
-  confidence.writeFloatLE(m.confidence_score ?? 0, 1);
+  const score = { nan: NaN, inf: Infinity, "-inf": -Infinity }[m.confidence_score] ?? m.confidence_score ?? 0;
+  if (typeof score !== "number") refuse("invalid_argument", "confidence_score is no number");
+  confidence.writeFloatLE(score, 1);
   const entries = Object.entries(m.extra ?? {}).map(([k, v]) => [Buffer.from(k), Buffer.from(string(v))]);
   const metadata = Buffer.concat([
     ...[1, 2, 3, 4].map((n) => textField(n, string(m[TEXTS[n]]))),

@@ -267,6 +267,38 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever a peer writes: an answer or an error, never a panic, and an end.
+        #[test]
+        fn any_bytes_are_survived(
+            lengths in proptest::array::uniform2(0u32..40),
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..120),
+        ) {
+            for framing in [Framing::Raw, Framing::Ndjson] {
+                let mut input: Vec<u8> = lengths.iter().flat_map(|len| len.to_le_bytes()).collect();
+                input.extend(&bytes);
+                let mut reader = FrameReader::new(&input[..], framing);
+                while let Ok(Some(frame)) = reader.next_frame() {
+                    let _ = parse_answer(frame);
+                }
+            }
+        }
+
+        /// The same with JSON that parses.
+        #[test]
+        fn any_answer_is_survived(
+            key in proptest::sample::select(vec!["ok", "err", "unsupported", "fault", "parts"]),
+            value in proptest::sample::select(vec![
+                json!(null), json!(1), json!("x"), json!([]), json!({}), json!({"code": 1}), json!([{"name": "p"}]),
+                json!([{"name": "p", "len": 3, "shape": [1, u64::MAX]}]), json!([{"name": "p", "len": -1}]),
+            ]),
+            blob in proptest::collection::vec(proptest::num::u8::ANY, 0..8),
+        ) {
+            let _ = parse_answer(frame(json!({"id": 1, "ok": {}, key: value}), &blob));
+            let _ = parse_answer(frame(json!({"id": 1, key: value}), &blob));
+        }
+    }
+
     #[test]
     fn long_json_is_for_vocabularies_only() {
         assert!(json_fits("vocab_overlap", JSON_LIMIT + 1).is_ok());

@@ -83,6 +83,24 @@ pub fn not_applicable(case: &Case, why: &str, catalogue: &Catalogue) -> Vec<Chec
     vec![Check { outcome: Outcome::NotApplicable, note: why.to_owned(), ..bench.check(0, name) }]
 }
 
+/// The check of a case that passes alone, and in whose company a child died: something lingers from case to case, or
+/// the answer depends on what else is in flight. It warns, since which case is to blame is not known for sure.
+pub fn unsteady(case: &Case, lost: &Lost, in_flight: usize, catalogue: &Catalogue) -> Check {
+    let bench = Bench { case, observed: &[], catalogue };
+    let op = case.steps.first().map_or("", |step| step.op.as_str());
+    let company = match in_flight {
+        0 | 1 => String::new(),
+        many => format!(", the first of {many} in flight"),
+    };
+    Check {
+        name: "steady".into(),
+        level: Level::Should,
+        expected: "the same answer alone and after other cases".into(),
+        note: format!("the child was lost at this case{company}; alone, none of them repeats it"),
+        ..bench.lost(0, op, "steady", Outcome::Fail, lost.to_string())
+    }
+}
+
 /// The check of a step that says whether there was an answer of the right kind.
 pub fn primary(expect: &Expect) -> &'static str {
     match expect {
@@ -118,14 +136,13 @@ impl Bench<'_> {
 
     fn step(&self, index: usize, step: &Step) -> Vec<Check> {
         let observed = &self.observed[index];
+        let lost = |outcome, how| self.lost(index, &step.op, primary(&step.expect), outcome, how);
         let mut checks = match &observed.reply {
             Reply::Answered(Answer::Fault(text)) => {
-                vec![self.lost(index, step, Outcome::Crash, format!("fault: {text}"))]
+                vec![lost(Outcome::Crash, format!("fault: {text}"))]
             }
-            Reply::Lost(lost @ Lost::Timeout { .. }) => {
-                vec![self.lost(index, step, Outcome::Timeout, lost.to_string())]
-            }
-            Reply::Lost(lost) => vec![self.lost(index, step, Outcome::Crash, lost.to_string())],
+            Reply::Lost(how @ Lost::Timeout { .. }) => vec![lost(Outcome::Timeout, how.to_string())],
+            Reply::Lost(how) => vec![lost(Outcome::Crash, how.to_string())],
             Reply::NotSent(why) => vec![Check {
                 outcome: Outcome::Fail,
                 note: format!("not sent: {why}"),
@@ -152,9 +169,9 @@ impl Bench<'_> {
     }
 
     /// No answer. Whatever the case weighs: a crash or a hang on any input is a fault of its own.
-    fn lost(&self, index: usize, step: &Step, outcome: Outcome, how: String) -> Check {
-        let mut check = self.check(index, primary(&step.expect));
-        if decodes(&step.op) && !check.requirements.iter().any(|id| id == MEMORY_SAFETY) {
+    fn lost(&self, index: usize, op: &str, name: &str, outcome: Outcome, how: String) -> Check {
+        let mut check = self.check(index, name);
+        if decodes(op) && !check.requirements.iter().any(|id| id == MEMORY_SAFETY) {
             check.requirements.push(MEMORY_SAFETY.to_owned());
         }
         Check { outcome, level: Level::Must, expected: "an answer".into(), actual: how.into(), ..check }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attempt::Attempt;
 use super::{Dumps, RunOptions};
-use crate::adapter::Request;
+use crate::adapter::{Lost, Request};
 use crate::case::Case;
 use crate::event::{Annotate, AnswerDump, CaseEvent, StepDump};
 use crate::judge::{self, Observed, Reply};
@@ -39,22 +39,38 @@ impl<'a> Recorder<'a> {
         &self,
         case: &Case,
         attempt: &Attempt,
-        first_try: Option<String>,
         stderr: impl FnOnce() -> String,
     ) -> CaseEvent {
         let checks = judge::judge(case, &attempt.observed, Catalogue::embedded());
         let mut event = event(case, checks);
         event.duration_ms = milliseconds(attempt.took);
-        event.first_try = first_try;
-        let missed = event.missed();
-        if missed || self.dumps == Dumps::All {
-            event.steps = self.steps(case, &attempt.observed, &event.checks);
-            event.patched = case.patched.clone();
-        }
-        if missed {
+        if event.missed() {
             event.stderr = tail(&stderr());
         }
+        if event.missed() || self.dumps == Dumps::All {
+            self.add_dumps(&mut event, case, attempt);
+        }
         event
+    }
+
+    /// Adds the check that a child which died while it had the case fails, although the case passes alone.
+    pub(super) fn add_unsteady(
+        &self,
+        event: &mut CaseEvent,
+        case: &Case,
+        attempt: &Attempt,
+        lost: &Lost,
+        in_flight: usize,
+        stderr: &str,
+    ) {
+        event.checks.push(judge::unsteady(case, lost, in_flight, Catalogue::embedded()));
+        event.stderr = tail(stderr);
+        self.add_dumps(event, case, attempt);
+    }
+
+    fn add_dumps(&self, event: &mut CaseEvent, case: &Case, attempt: &Attempt) {
+        event.steps = self.steps(case, &attempt.observed, &event.checks);
+        event.patched = case.patched.clone();
     }
 
     fn steps(&self, case: &Case, observed: &[Observed], checks: &[Check]) -> Vec<StepDump> {

@@ -11,7 +11,7 @@ use super::starter::{Child, Starter, scaled};
 use super::{CASE_LIMIT, DEATHS_IN_A_ROW, RunError, RunOptions, StopFlag};
 use crate::adapter::{Hello, Lost, Request};
 use crate::case::Case;
-use crate::event::{AdapterExit, Event};
+use crate::event::{AdapterExit, CaseEvent, Event};
 use crate::judge::{Observed, Reply};
 
 /// What ends a run early.
@@ -87,7 +87,7 @@ impl<'a> Worker<'a> {
     pub(super) fn run(&mut self, unit: &Unit) {
         match unit {
             Unit::Together(indices) => self.together(indices),
-            Unit::Alone(index) => self.alone(&self.cases[*index], None),
+            Unit::Alone(index) => self.alone(&self.cases[*index]),
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Worker<'a> {
             match request_of(case, &case.steps[0], &[]) {
                 Ok(request) => pending.push((case, request)),
                 // It takes something from an answer that can't be there; alone, that is what gets recorded.
-                Err(_) => self.alone(case, None),
+                Err(_) => self.alone(case),
             }
         }
         let (limit, window) = (scaled(CASE_LIMIT, self.options), self.window);
@@ -126,37 +126,78 @@ impl<'a> Worker<'a> {
             }
             self.answered(judged.len());
             for (case, attempt) in judged {
-                self.judged(case, &attempt, None);
+                let stderr = || self.stderr();
+                self.send_case(self.recorder.judged(case, &attempt, stderr));
             }
             let Some(lost) = done.lost else { return };
+            let stderr = self.stderr();
             self.retire(&lost.to_string());
             // Requests go out in order, so only the first of the unanswered can have been in flight.
-            let rest = unanswered.split_off(unanswered.len().min(self.window));
-            for (case, _) in unanswered {
-                self.alone(case, Some(lost.clone()));
-            }
+            let rest = unanswered.split_off(unanswered.len().min(window));
+            self.suspects(unanswered.into_iter().map(|(case, _)| case).collect(), &lost, &stderr);
             pending = rest;
         }
     }
 
-    /// A case with the child for itself. What is lost is asked once more in a fresh child, and that counts.
-    fn alone(&mut self, case: &Case, mut first_try: Option<Lost>) {
-        while !self.halt.halted() {
+    /// A case with the child for itself.
+    fn alone(&mut self, case: &'a Case) {
+        let options = self.options;
+        let Some(child) = self.child() else { return };
+        let attempt = attempt(case, child, options);
+        let stderr = self.stderr();
+        let Some(lost) = attempt.lost().cloned() else {
+            self.answered(1);
+            return self.send_case(self.recorder.judged(case, &attempt, || stderr));
+        };
+        self.retire(&lost.to_string());
+        self.suspects(vec![case], &lost, &stderr);
+    }
+
+    /// Asks cases again that were in flight when a child was lost, each alone: what counts is what a fresh child does
+    /// with it. A death that none of them repeats is not swallowed: it is told of the first, which in a child that
+    /// answers in order is the one it was busy with.
+    fn suspects(&mut self, cases: Vec<&'a Case>, lost: &Lost, stderr: &str) {
+        let many = cases.len();
+        let again: Vec<(&Case, Attempt, String)> = cases
+            .into_iter()
+            .map_while(|case| self.confirmed(case).map(|(attempt, stderr)| (case, attempt, stderr)))
+            .collect();
+        let whole = again.len() == many;
+        let explained = matches!(lost, Lost::Timeout { .. })
+            || again.iter().any(|(_, attempt, _)| attempt.lost().is_some());
+        for (index, (case, attempt, own_stderr)) in again.iter().enumerate() {
+            let unexplained = index == 0 && whole && !explained;
+            let stderr = if unexplained { stderr } else { own_stderr };
+            let mut event = self.recorder.judged(case, attempt, || stderr.to_owned());
+            event.first_try = Some(lost.to_string());
+            if unexplained {
+                self.recorder.add_unsteady(&mut event, case, attempt, lost, many, stderr);
+            }
+            self.send_case(event);
+        }
+    }
+
+    /// What comes of a case alone. A loss counts in a child that was asked nothing else before; in one that was, it is
+    /// asked once more. `None` when the run ends.
+    fn confirmed(&mut self, case: &Case) -> Option<(Attempt, String)> {
+        loop {
             let options = self.options;
-            let Some(child) = self.child() else { return };
+            if self.halt.halted() {
+                return None;
+            }
+            let child = self.child()?;
             let fresh = child.answered == 0;
             let attempt = attempt(case, child, options);
-            let Some(lost) = attempt.lost().cloned() else {
+            let stderr = self.stderr();
+            let Some(lost) = attempt.lost() else {
                 self.answered(1);
-                return self.judged(case, &attempt, first_try.map(|lost| lost.to_string()));
+                return Some((attempt, stderr));
             };
-            if fresh && first_try.is_some() {
-                self.halt.died(&lost);
-                self.judged(case, &attempt, first_try.map(|lost| lost.to_string()));
-                return self.retire(&lost.to_string());
-            }
             self.retire(&lost.to_string());
-            first_try.get_or_insert(lost);
+            if fresh {
+                self.halt.died(lost);
+                return Some((attempt, stderr));
+            }
         }
     }
 
@@ -170,9 +211,11 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn judged(&self, case: &Case, attempt: &Attempt, first_try: Option<String>) {
-        let stderr = || self.child.as_ref().map(|child| child.instance.stderr_tail()).unwrap_or_default();
-        let event = self.recorder.judged(case, attempt, first_try, stderr);
+    fn stderr(&self) -> String {
+        self.child.as_ref().map(|child| child.instance.stderr_tail()).unwrap_or_default()
+    }
+
+    fn send_case(&self, event: CaseEvent) {
         self.send(Event::Case(Box::new(event)));
     }
 

@@ -28,8 +28,8 @@ impl<'a> KvPayload<'a> {
     /// Reads a payload. Bytes behind the last tensor are left alone, see [`KvPayload::trailing`].
     ///
     /// # Errors
-    /// `decode` for a bad header or missing tensor bytes (AVP-KV-006 to AVP-KV-008, AVP-KV-010); `limit_exceeded` for
-    /// more than [`MAX_LAYERS`] layers. Offsets count from the start of the KV payload.
+    /// `decode` for a bad header, missing tensor bytes or more than [`MAX_LAYERS`] layers (AVP-KV-006 to AVP-KV-008,
+    /// AVP-KV-010). Offsets count from the start of the KV payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self> {
         let header = KvHeader::parse(payload)?;
         let rest = &payload[KV_HEADER_LEN..];
@@ -44,7 +44,7 @@ impl<'a> KvPayload<'a> {
         if header.num_layers > MAX_LAYERS {
             let expected = format!("at most {MAX_LAYERS}");
             let found = header.num_layers.to_string();
-            return Err(Error::new(ErrorClass::LimitExceeded, "kv.num_layers", expected, found).at(0));
+            return Err(Error::new(ErrorClass::Decode, "kv.num_layers", expected, found).at(0));
         }
         Ok(Self { header, data, trailing: rest.len() - data.len() })
     }

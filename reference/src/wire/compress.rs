@@ -101,12 +101,13 @@ pub(super) fn decompress(section: &[u8], base: usize, limits: &Limits) -> Result
     }
 
     let max = limits.max_payload;
-    let claimed = frame.content_size.unwrap_or(0).max(frame.min_content);
+    let claimed = frame.content_size.unwrap_or(frame.min_content);
     if claimed > max {
         return Err(too_large(max, format!("{claimed} bytes"), base));
     }
-    if !frame.single_segment && frame.window > 1u64.checked_shl(limits.max_window_log).unwrap_or(u64::MAX) {
-        let expected = format!("a window of at most 2^{} bytes", limits.max_window_log);
+    let max_window = 1u64.checked_shl(limits.max_window_log).unwrap_or(u64::MAX);
+    if !frame.single_segment && frame.window > max_window {
+        let expected = format!("a window of at most {max_window} bytes");
         let found = format!("{} bytes", frame.window);
         return Err(
             Error::new(ErrorClass::LimitExceeded, "payload.zstd.window", expected, found).at(base + 5)

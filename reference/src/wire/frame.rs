@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn zstd_agrees_about_the_end_of_its_frames() {
         for (len, level) in [(0, 1), (1, 3), (255, 3), (256, 1), (70_000, 3), (1 << 20, 19), (3 << 20, 1)] {
-            let content: Vec<u8> = (0..len).map(|i: usize| (i * i >> 7) as u8).collect();
+            let content: Vec<u8> = (0..len).map(|i: usize| ((i * i) >> 7) as u8).collect();
             let mut bytes = zstd::bulk::compress(&content, level).unwrap();
             let end = bytes.len();
             bytes.extend_from_slice(b"behind");
