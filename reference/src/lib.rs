@@ -6,8 +6,10 @@ pub mod context;
 pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod inspect;
 pub mod kv;
 pub mod session;
+pub mod size;
 pub mod tensor;
 pub mod wire;
 

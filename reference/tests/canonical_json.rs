@@ -179,7 +179,7 @@ fn damage(random: &mut Random, text: &str) -> String {
         }
         1 => characters.insert(at, characters[at]),
         _ => {
-            characters[at] = ['"', '\\', ',', '.', 'e', '0', '-', '}', '\u{1}', '\u{feff}'][random.below(10)]
+            characters[at] = ['"', '\\', ',', '.', 'e', '0', '-', '}', '\u{1}', '\u{feff}'][random.below(10)];
         }
     }
     characters.into_iter().collect()

@@ -128,21 +128,29 @@ impl<R: Read> Input<R> {
 pub(super) struct Output<W> {
     writer: W,
     buffer: Vec<u8>,
+    /// Something was written past the buffer that the writer may still hold.
+    unflushed: bool,
 }
 
 impl<W: Write> Output<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self { writer, buffer: Vec::new() }
+        Self { writer, buffer: Vec::new(), unflushed: false }
     }
 
-    /// Writes everything that is buffered.
+    /// Hands everything over to the other side.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && !self.unflushed {
             return Ok(());
         }
+        self.write_buffer()?;
+        self.unflushed = false;
+        self.writer.flush()
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
         self.writer.write_all(&self.buffer)?;
         self.buffer.clear();
-        self.writer.flush()
+        Ok(())
     }
 
     pub(super) fn write_raw(&mut self, id: u64, op: &str, reply: &Reply<'_>) -> io::Result<()> {
@@ -166,13 +174,9 @@ impl<W: Write> Output<W> {
             if part.bytes.len() < WRITE_CHUNK {
                 self.buffer.extend_from_slice(&part.bytes);
             } else {
-                self.writer.write_all(&self.buffer)?;
-                self.buffer.clear();
+                self.write_buffer()?;
                 self.writer.write_all(&part.bytes)?;
-                // Not empty, so that the next flush reaches the writer.
-                if parts.last().is_some_and(|last| std::ptr::eq(last, part)) {
-                    return self.writer.flush();
-                }
+                self.unflushed = true;
             }
         }
         self.flush_when_large()

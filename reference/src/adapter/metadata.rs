@@ -1,4 +1,4 @@
-//! Metadata as JSON.
+//! Metadata as JSON, in the form that ACP/1 and the command line tool share.
 
 use std::collections::BTreeMap;
 
@@ -85,8 +85,19 @@ pub(super) fn data_type(name: &str) -> Result<DataType, Error> {
     DataType::from_name(name).ok_or_else(|| invalid("dtype", "FLOAT32, FLOAT16, BFLOAT16 or INT8", name))
 }
 
-/// Metadata as JSON, every key, in the contract's order.
-pub(super) fn to_json(metadata: &Metadata, dialect: Dialect) -> Value {
+/// Reads metadata from JSON. Absent keys, and null, are protobuf defaults; unknown ones are ignored. `compression` and
+/// `payload_checksum` are not read: an encoder sets them.
+///
+/// # Errors
+/// `invalid_argument` for a value of another type, out of range, or a name that no enum has.
+pub fn from_json(value: Value) -> Result<Metadata, Error> {
+    let args: MetadataArgs = serde_json::from_value(value)
+        .map_err(|error| invalid("metadata", "an object of metadata fields", error.to_string()))?;
+    args.try_into()
+}
+
+/// Metadata as JSON, every key, in the contract's order. `confidence_score` is there under 0.2 only.
+pub fn to_json(metadata: &Metadata, dialect: Dialect) -> Value {
     let mut value = json!({
         "session_id": metadata.session_id,
         "source_agent_id": metadata.source_agent_id,

@@ -12,7 +12,7 @@ mod hashes;
 mod hello;
 mod kv;
 mod messages;
-mod metadata;
+pub mod metadata;
 mod ndjson;
 mod ops;
 mod process;

@@ -29,9 +29,10 @@ pub(super) fn encode_tensor<'a>(request: &Request<'a>) -> Outcome<'a> {
 pub(super) fn decode_tensor<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: Tensor<'a> = request.args()?;
     let (dtype, payload) = (data_type(&args.dtype)?, request.part("payload")?.bytes);
-    let tensor = match &args.shape {
+    // No dimensions means, as in metadata, that none are given.
+    let tensor = match args.shape.as_deref() {
+        None | Some([]) => TensorView::flat(dtype, payload)?,
         Some(shape) => TensorView::new(dtype, shape, payload)?,
-        None => TensorView::flat(dtype, payload)?,
     };
     Ok(Answer::new(json!({"count": tensor.count()})).tensor(
         "values",

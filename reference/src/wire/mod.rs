@@ -28,7 +28,7 @@ mod hybrid;
 mod limits;
 mod message;
 mod metadata;
-mod proto;
+pub(crate) mod proto;
 mod stream;
 
 pub use checksum::crc32;

@@ -12,7 +12,7 @@ const MAX_VARINT_LEN: usize = 10;
 
 /// A field's content, by wire type.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Varint(u64),
     Fixed64,
     /// The bytes, and their offset in the message.
@@ -22,16 +22,16 @@ pub(super) enum Value<'a> {
 
 /// One field as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
     /// Offset of the tag in the message.
-    pub(super) offset: usize,
-    pub(super) value: Value<'a>,
+    pub(crate) offset: usize,
+    pub(crate) value: Value<'a>,
 }
 
 /// Reads fields one after the other. `base` is where the bytes start in the message, for error offsets.
 #[derive(Clone, Debug)]
-pub(super) struct FieldReader<'a> {
+pub(crate) struct FieldReader<'a> {
     bytes: &'a [u8],
     pos: usize,
     base: usize,
@@ -39,12 +39,12 @@ pub(super) struct FieldReader<'a> {
 }
 
 impl<'a> FieldReader<'a> {
-    pub(super) fn new(bytes: &'a [u8], base: usize, name: &'static str) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], base: usize, name: &'static str) -> Self {
         Self { bytes, pos: 0, base, name }
     }
 
     /// The next field, or `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Field<'a>>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>> {
         if self.pos == self.bytes.len() {
             return Ok(None);
         }
@@ -71,7 +71,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// The next varint. Superfluous continuation bytes are legal, an eleventh byte or a 65th bit is not.
-    pub(super) fn varint(&mut self) -> Result<u64> {
+    pub(crate) fn varint(&mut self) -> Result<u64> {
         let start = self.pos;
         let mut value = 0u64;
         for (i, &byte) in self.bytes[start..].iter().take(MAX_VARINT_LEN).enumerate() {
@@ -88,7 +88,12 @@ impl<'a> FieldReader<'a> {
         Err(self.malformed("the rest of a varint", "the end").at(self.base + self.bytes.len()))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Offset of the next field.
+    pub(crate) fn offset(&self) -> usize {
+        self.base + self.pos
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.pos == self.bytes.len()
     }
 
@@ -124,7 +129,7 @@ impl<'a> FieldReader<'a> {
 }
 
 /// Text of a string field (AVP-META-029).
-pub(super) fn text<'a>(bytes: &'a [u8], offset: usize, name: &'static str) -> Result<&'a str> {
+pub(crate) fn text<'a>(bytes: &'a [u8], offset: usize, name: &'static str) -> Result<&'a str> {
     std::str::from_utf8(bytes).map_err(|error| {
         let bad = error.valid_up_to();
         Error::new(ErrorClass::Decode, name, "UTF-8", format!("byte 0x{:02x}", bytes[bad])).at(offset + bad)

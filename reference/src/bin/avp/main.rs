@@ -1,0 +1,76 @@
+//! `avp`: look at messages, make them, and ask what two agents could agree on.
+
+mod decode;
+mod encode;
+mod files;
+mod hash;
+mod inspect;
+mod json;
+mod resolve;
+mod size;
+mod style;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  avp inspect message.avp                    every byte with its field
+  avp decode message.avp --payload state.bin print the metadata, keep the payload
+  avp encode state.bin --metadata '{\"hidden_dim\": 4, \"tensor_shape\": [4]}' -o message.avp
+  avp hash model config.json                 the model hash of a configuration
+  avp resolve ours.json theirs.json          how two agents would talk
+  avp size --preset qwen2.5-7b               what a transfer would take
+
+A file named - is standard input or output.
+
+Exit codes: 0 done, 1 the input was refused, 2 wrong arguments or an unreadable file.";
+
+/// Tools for the Agent Vector Protocol.
+#[derive(Parser)]
+#[command(name = "avp", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Inspect(inspect::Args),
+    Encode(encode::Args),
+    Decode(decode::Args),
+    Hash(hash::Args),
+    Resolve(resolve::Args),
+    Size(size::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Encode(args) => encode::run(&args),
+        Command::Decode(args) => decode::run(&args),
+        Command::Hash(args) => hash::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
+        Command::Size(args) => size::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+/// Says what went wrong on standard error, and with which exit code.
+fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(refused) = error.downcast_ref::<avp::Error>() {
+        eprintln!("avp: refused ({}): {error:#}", refused.class.code());
+        return ExitCode::from(1);
+    }
+    // Whoever read our output has seen enough.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("avp: {error:#}");
+    ExitCode::from(2)
+}
