@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::{MAX_BLOB, MAX_VOCABULARY_JSON};
+use super::MAX_BLOB;
 use crate::error::{Error, ErrorClass};
 
 /// A named piece of the answer's blob.
@@ -29,6 +29,11 @@ impl<'a> Answer<'a> {
     /// An answer without parts; `ok` is an object.
     pub(super) fn new(ok: Value) -> Self {
         Self { ok, parts: Vec::new() }
+    }
+
+    /// Whether all parts together fit a blob.
+    fn fits(&self) -> bool {
+        self.parts.iter().map(|part| part.bytes.len()).sum::<usize>() <= MAX_BLOB
     }
 
     /// The same with one more part of bytes.
@@ -87,17 +92,16 @@ impl From<Refusal> for Reply<'_> {
 }
 
 impl<'a> Reply<'a> {
-    /// In place of an answer that does not fit a frame.
-    pub(super) fn too_large(json: usize, blob: usize) -> Self {
-        let expected =
-            format!("an answer of at most {MAX_VOCABULARY_JSON} bytes of JSON and {MAX_BLOB} of blob");
-        let found = format!("{json} and {blob}");
-        Self::Err(Error::new(ErrorClass::LimitExceeded, "frame", expected, found))
+    /// In place of an answer whose JSON does not fit a frame.
+    pub(super) fn too_large(json: usize, limit: usize) -> Self {
+        let expected = format!("an answer of at most {limit} bytes of JSON");
+        Self::Err(Error::new(ErrorClass::LimitExceeded, "frame", expected, json.to_string()))
     }
 
+    /// The parts that travel with it: none when they don't fit a blob. They are announced all the same.
     pub(super) fn parts(&self) -> &[OutPart<'a>] {
         match self {
-            Self::Ok(answer) => &answer.parts,
+            Self::Ok(answer) if answer.fits() => &answer.parts,
             _ => &[],
         }
     }
@@ -114,7 +118,8 @@ impl<'a> Reply<'a> {
                 serde_json::to_writer(&mut *out, &answer.ok)?;
                 if !answer.parts.is_empty() {
                     out.extend_from_slice(b",\"parts\":");
-                    let heads: Vec<Value> = answer.parts.iter().map(OutPart::head).collect();
+                    let fits = answer.fits();
+                    let heads: Vec<Value> = answer.parts.iter().map(|part| part.head(fits)).collect();
                     serde_json::to_writer(&mut *out, &heads)?;
                 }
                 out.push(b'}');
@@ -132,8 +137,11 @@ impl<'a> Reply<'a> {
 }
 
 impl OutPart<'_> {
-    fn head(&self) -> Value {
-        let mut head = json!({"name": self.name, "len": self.bytes.len()});
+    fn head(&self, travels: bool) -> Value {
+        let mut head = match travels {
+            true => json!({"name": self.name, "len": self.bytes.len()}),
+            false => json!({"name": self.name, "len": 0, "omitted": self.bytes.len()}),
+        };
         if let Some(dtype) = self.dtype {
             head["dtype"] = dtype.into();
         }

@@ -160,8 +160,8 @@ impl<W: Write> Output<W> {
         reply.write_json(id, &mut self.buffer)?;
         let mut json = self.buffer.len() - lengths_at - LENGTHS;
         let mut parts = reply.parts();
-        if json > json_limit(op) || blob > MAX_BLOB {
-            let reply = Reply::too_large(json, blob);
+        if json > json_limit(op) {
+            let reply = Reply::too_large(json, json_limit(op));
             (blob, parts) = (0, &[]);
             self.buffer.truncate(lengths_at + LENGTHS);
             reply.write_json(id, &mut self.buffer)?;
@@ -186,9 +186,9 @@ impl<W: Write> Output<W> {
         let start = self.buffer.len();
         reply.write_json(id, &mut self.buffer)?;
         let (json, blob) = (self.buffer.len() - start, reply.blob_len());
-        if json > json_limit(op) || blob > MAX_BLOB {
+        if json > json_limit(op) {
             self.buffer.truncate(start);
-            Reply::too_large(json, blob).write_json(id, &mut self.buffer)?;
+            Reply::too_large(json, json_limit(op)).write_json(id, &mut self.buffer)?;
         } else if blob > 0 {
             ndjson::append_blob(reply.parts(), &mut self.buffer);
         }

@@ -103,6 +103,8 @@ pub(super) fn resolve<'a>(request: &Request<'a>) -> Outcome<'a> {
         "avp_map_id": resolution.avp_map_id,
         "resolution_path": resolution.path.as_str(),
         "session_id": resolution.session_id.as_str(),
+        "local": full(&resolution.local),
+        "remote": full(&resolution.remote),
         "diagnostics": diagnostics,
     })))
 }

@@ -31,7 +31,7 @@ pub(super) struct MetadataArgs {
     #[serde(deserialize_with = "nullable")]
     tensor_shape: Vec<u32>,
     mode: Option<String>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "number")]
     confidence_score: f32,
     #[serde(deserialize_with = "nullable")]
     avp_map_id: String,
@@ -43,6 +43,43 @@ pub(super) fn nullable<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>
     de: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(de)?.unwrap_or_default())
+}
+
+/// A number, also one that JSON does not have, by its name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Finite(f32),
+    Named(Name),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Name {
+    Nan,
+    Inf,
+    #[serde(rename = "-inf")]
+    MinusInf,
+}
+
+fn number<'de, D: Deserializer<'de>>(de: D) -> Result<f32, D::Error> {
+    Ok(match Option::deserialize(de)? {
+        None => 0.0,
+        Some(Number::Finite(x)) => x,
+        Some(Number::Named(Name::Nan)) => f32::NAN,
+        Some(Number::Named(Name::Inf)) => f32::INFINITY,
+        Some(Number::Named(Name::MinusInf)) => f32::NEG_INFINITY,
+    })
+}
+
+/// The number, or its name when JSON does not have it.
+pub(super) fn number_json(x: f32) -> Value {
+    match x {
+        x if x.is_nan() => "nan".into(),
+        f32::INFINITY => "inf".into(),
+        f32::NEG_INFINITY => "-inf".into(),
+        x => json!(x),
+    }
 }
 
 impl TryFrom<MetadataArgs> for Metadata {
@@ -115,7 +152,7 @@ pub fn to_json(metadata: &Metadata, dialect: Dialect) -> Value {
         "payload_checksum": metadata.payload_checksum,
     });
     if dialect == Dialect::V02 {
-        value["confidence_score"] = json!(metadata.confidence_score);
+        value["confidence_score"] = number_json(metadata.confidence_score);
     }
     value
 }

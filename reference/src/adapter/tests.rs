@@ -175,6 +175,30 @@ fn wrong_parts_and_long_json_are_refused() {
 }
 
 #[test]
+fn numbers_that_json_does_not_have_go_by_name() {
+    for name in ["nan", "inf", "-inf"] {
+        let metadata = json!({"confidence_score": name});
+        let mut request = json!({"id": 1, "op": "encode", "spec": "0.2", "args": {"metadata": metadata}});
+        request["parts"] = json!([{"name": "payload", "len": 0}]);
+        let message = run(&frame(&request, &[])).unwrap().remove(0).1;
+        let mut request = json!({"id": 1, "op": "decode", "spec": "0.2"});
+        request["parts"] = json!([{"name": "message", "len": message.len()}]);
+        let answer = run(&frame(&request, &message)).unwrap().remove(0).0;
+        assert_eq!(answer["ok"]["metadata"]["confidence_score"], name);
+    }
+}
+
+#[test]
+fn a_payload_beyond_a_blob_is_announced() {
+    let payload = vec![0; MAX_BLOB + 1];
+    let encoder = crate::wire::Encoder::new().compression(crate::wire::Compression::Fast);
+    let message = encoder.encode(&crate::wire::Metadata::default(), &payload).unwrap();
+    let (answer, blob) = ask("decode", &json!({}), &[("message", &message)]);
+    assert_eq!(answer["parts"], json!([{"name": "payload", "len": 0, "omitted": MAX_BLOB + 1}]));
+    assert!(blob.is_empty() && answer["ok"]["header"].is_object());
+}
+
+#[test]
 fn lines_in_base64() {
     let message = b"AV\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00";
     let blob = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, message);

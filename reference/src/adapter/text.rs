@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome};
-use super::request::{Request, invalid};
+use super::metadata::number_json;
+use super::request::Request;
 use crate::error::{Error, ErrorClass};
 use crate::session::envelope::PackedFormat;
 use crate::session::{FallbackRequest, TextMessage};
@@ -60,11 +61,9 @@ pub(super) fn fallback_decode<'a>(request: &Request<'a>) -> Outcome<'a> {
         Form::Json => FallbackRequest::from_text(data)?,
         Form::Proto => FallbackRequest::from_protobuf(data)?,
     };
-    if !fallback.perplexity_score.is_finite() {
-        // JSON has no such number.
-        return Err(invalid("fallback.perplexity_score", "a number that JSON can hold", "none").into());
-    }
-    Ok(Answer::new(json!({"request": fallback.to_json()})))
+    let mut shown = fallback.to_json();
+    shown["perplexity_score"] = number_json(fallback.perplexity_score);
+    Ok(Answer::new(json!({"request": shown})))
 }
 
 pub(super) fn unpack_detect<'a>(request: &Request<'a>) -> Outcome<'a> {
