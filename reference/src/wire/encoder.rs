@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    checksum::{crc32, crc32_append},
+    checksum::{crc32, crc32_append, crc32_more},
     compress::{self, Compression},
     dialect::Dialect,
     enums::Mode,
@@ -95,15 +95,26 @@ impl Encoder {
     /// `invalid_argument` for a value that the dialect does not have; `limit_exceeded` when metadata and payload exceed
     /// 2^32 − 1 bytes (AVP-HDR-024).
     pub fn encode_into(&self, metadata: &Metadata, payload: &[u8], out: &mut Vec<u8>) -> Result<usize> {
+        self.encode_pieces_into(metadata, &[payload], out)
+    }
+
+    /// Like [`Encoder::encode_into`], of a payload that lies in several places, such as the tensors of a cache
+    /// ([`crate::kv::KvVectored`]). Compression needs it in one place and puts it there first.
+    ///
+    /// # Errors
+    /// See [`Encoder::encode_into`].
+    pub fn encode_pieces_into(
+        &self,
+        metadata: &Metadata,
+        pieces: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<usize> {
         let start = out.len();
-        let written = match (self.compression.level(), self.writes_checksum()) {
-            (Some(level), _) => self.append_compressed(metadata, payload, level, out),
-            (None, true) => self.append_summed(metadata, payload, out),
-            (None, false) => self.head(metadata, payload.len() as u64, None).map(|head| {
-                out.reserve(head.len() + payload.len());
-                out.extend_from_slice(&head);
-                out.extend_from_slice(payload);
-            }),
+        let written = match (self.compression.level(), pieces) {
+            (Some(level), [payload]) => self.append_compressed(metadata, payload, level, out),
+            (Some(level), pieces) => self.append_compressed(metadata, &pieces.concat(), level, out),
+            (None, pieces) if self.writes_checksum() => self.append_summed(metadata, pieces, out),
+            (None, pieces) => self.append_plain(metadata, pieces, out),
         };
         match written {
             Ok(()) => Ok(out.len() - start),
@@ -130,6 +141,17 @@ impl Encoder {
         };
         let head = self.head(metadata, payload.len() as u64, checksum)?;
         Ok(Vectored { head, payload })
+    }
+
+    /// Header and metadata in front of an uncompressed payload that lies in several places, for a vectored write of all
+    /// of them. The pieces are only summed.
+    ///
+    /// # Errors
+    /// See [`Encoder::encode_into`]. The encoder's compression does not apply.
+    pub fn head_for_pieces(&self, metadata: &Metadata, pieces: &[&[u8]]) -> Result<Vec<u8>> {
+        let checksum =
+            self.writes_checksum().then(|| pieces.iter().fold(0, |crc, piece| crc32_more(crc, piece)));
+        Self { compression: Compression::None, ..*self }.head(metadata, total(pieces), checksum)
     }
 
     /// Header and metadata of the message that an uncompressed payload of that length would have, without a checksum.
@@ -173,15 +195,24 @@ impl Encoder {
         Ok(head)
     }
 
+    fn append_plain(&self, metadata: &Metadata, pieces: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
+        let head = self.head(metadata, total(pieces), None)?;
+        out.reserve(head.len() + total(pieces) as usize);
+        out.extend_from_slice(&head);
+        pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+        Ok(())
+    }
+
     /// Checksum and copy in one pass. The checksum is the metadata's last field and its length depends on its value, so
     /// the payload goes behind the longest form; one checksum in sixteen is shorter, and then everything moves up.
-    fn append_summed(&self, metadata: &Metadata, payload: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn append_summed(&self, metadata: &Metadata, pieces: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
-        let head = self.head(metadata, payload.len() as u64, Some(u32::MAX))?;
-        out.reserve(head.len() + payload.len());
+        let payload_len = total(pieces);
+        let head = self.head(metadata, payload_len, Some(u32::MAX))?;
+        out.reserve(head.len() + payload_len as usize);
         out.extend_from_slice(&head);
         let payload_at = out.len();
-        let checksum = crc32_append(payload, out);
+        let checksum = pieces.iter().fold(0, |crc, piece| crc32_append(crc, piece, out));
 
         let mut varint = Vec::with_capacity(MAX_CHECKSUM_VARINT);
         prost::encoding::encode_varint(checksum.into(), &mut varint);
@@ -193,7 +224,7 @@ impl Encoder {
             out.truncate(out.len() - shorter);
             let metadata_len = head.len() - HEADER_LEN - shorter;
             let flags = Flags(head[3]);
-            let header = header(flags, metadata_len, payload.len() as u64)?;
+            let header = header(flags, metadata_len, payload_len)?;
             out[start..start + HEADER_LEN].copy_from_slice(&header.write());
         }
         Ok(())
@@ -218,6 +249,11 @@ impl Encoder {
         out[start..start + HEADER_LEN].copy_from_slice(&header.write());
         Ok(())
     }
+}
+
+/// Bytes of all pieces. The same bytes may be named many times, so this may be more than memory holds.
+fn total(pieces: &[&[u8]]) -> u64 {
+    pieces.iter().fold(0u64, |total, piece| total.saturating_add(piece.len() as u64))
 }
 
 fn header(flags: Flags, metadata_len: usize, section_len: u64) -> Result<Header> {

@@ -138,6 +138,14 @@ fn all_forms_agree() {
             assert_eq!((&appended[6..], written), (&whole[..], whole.len()));
             assert_eq!(vectored.pieces().concat(), whole);
             assert_eq!(vectored.message_len(), whole.len());
+            let pieces: Vec<&[u8]> = payload.chunks(7000).collect();
+            let mut gathered = b"before".to_vec();
+            encoder.encode_pieces_into(&metadata, &pieces, &mut gathered).unwrap();
+            assert_eq!(gathered, appended);
+            assert_eq!(
+                [encoder.head_for_pieces(&metadata, &pieces).unwrap(), payload.clone()].concat(),
+                whole
+            );
             if !payload.is_empty() {
                 assert_eq!(vectored.payload.as_ptr(), payload.as_ptr(), "borrowed");
             }
@@ -149,6 +157,17 @@ fn all_forms_agree() {
         }
     }
     assert_eq!(lengths[4..], [true, true], "both usual lengths of the checksum were met");
+}
+
+/// Compression puts the pieces together.
+#[test]
+fn pieces_are_compressed_as_one() {
+    let encoder = Encoder::new().compression(Compression::Fast);
+    let payload = noise(50_000);
+    let pieces: Vec<&[u8]> = payload.chunks(999).collect();
+    let mut gathered = Vec::new();
+    encoder.encode_pieces_into(&Metadata::default(), &pieces, &mut gathered).unwrap();
+    assert_eq!(gathered, encoder.encode(&Metadata::default(), &payload).unwrap());
 }
 
 /// AVP-HDR-024, A-018: refused by its length, without the bytes.
@@ -164,6 +183,11 @@ fn what_exceeds_32_bits_is_refused() {
     {
         assert_eq!(head(metadata, len).unwrap_err().class, ErrorClass::LimitExceeded);
     }
+    // Eight times 1 GiB of the same bytes, checked before any are read: the sum alone decides.
+    let gigabyte = vec![0u8; 1 << 30];
+    let mut out = b"before".to_vec();
+    let error = encoder.encode_pieces_into(&Metadata::default(), &[&gigabyte[..]; 8], &mut out).unwrap_err();
+    assert_eq!((error.class, &out[..]), (ErrorClass::LimitExceeded, &b"before"[..]));
     let vec2_metadata = decode(&vec2()).unwrap().metadata;
     assert_eq!(head(&vec2_metadata, VEC2_PAYLOAD.len() as u64).unwrap(), vec2()[..17]);
 }

@@ -14,6 +14,8 @@ use std::{
     mem::MaybeUninit,
 };
 
+use super::crc32_more;
+
 /// P without its x³², reflected: bit 31 is x⁰.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 /// Bytes of a register, also of a cache line.
@@ -30,7 +32,7 @@ pub(super) fn available() -> bool {
 }
 
 /// See `super::crc32_append`. The caller has reserved the room, and asked [`available`].
-pub(super) fn crc32_append(bytes: &[u8], out: &mut Vec<u8>) -> u32 {
+pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
     assert!(available());
     // Whole lines are stored, so that no store touches two.
     let unaligned = out.spare_capacity_mut().as_ptr().align_offset(REGISTER).min(bytes.len());
@@ -41,14 +43,12 @@ pub(super) fn crc32_append(bytes: &[u8], out: &mut Vec<u8>) -> u32 {
     let (room, _) = out.spare_capacity_mut().as_chunks_mut::<STRIDE>();
     let room = &mut room[..strides.len()];
     // SAFETY: the processor has the features, as asserted above.
-    let crc = unsafe { fold(strides, room, crc32fast::hash(lead)) };
+    let crc = unsafe { fold(strides, room, crc32_more(crc, lead)) };
     // SAFETY: `strides.len()` strides behind the present end lie in the reserved room, and `fold` has written them.
     unsafe { out.set_len(out.len() + strides.len() * STRIDE) };
 
     out.extend_from_slice(tail);
-    let mut crc = crc32fast::Hasher::new_with_initial(crc);
-    crc.update(tail);
-    crc.finalize()
+    crc32_more(crc, tail)
 }
 
 /// Copies `from` to `to`, which is as long, and returns the sum of everything up to its end; `crc` is the sum of what
@@ -86,9 +86,7 @@ fn fold(from: &[[u8; STRIDE]], to: &mut [[MaybeUninit<u8>; STRIDE]], crc: u32) -
         unsafe { _mm512_storeu_si512(left.as_mut_ptr().cast(), *sum) };
     }
     // The register's old value is already folded in, so the new one starts at zero, the complement of this.
-    let mut crc = crc32fast::Hasher::new_with_initial(u32::MAX);
-    crc.update(&left);
-    crc.finalize()
+    crc32_more(u32::MAX, &left)
 }
 
 /// Copies a stride and returns it in registers.

@@ -28,23 +28,30 @@ const FOLDED_FROM: usize = 4 << 10;
 #[cfg(target_arch = "x86_64")]
 const UNCACHED_FROM: usize = 12 << 20;
 
-/// Appends the bytes and returns their CRC-32, in one pass over memory.
-pub(super) fn crc32_append(bytes: &[u8], out: &mut Vec<u8>) -> u32 {
+/// CRC-32 of bytes that follow those that `crc` is of.
+pub(super) fn crc32_more(crc: u32, bytes: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new_with_initial(crc);
+    crc.update(bytes);
+    crc.finalize()
+}
+
+/// Appends the bytes and carries on with the CRC-32 of those before them (0 for none), in one pass over memory.
+pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
     out.reserve(bytes.len());
     #[cfg(target_arch = "x86_64")]
     {
         if bytes.len() >= UNCACHED_FROM {
-            return uncached::crc32_append(bytes, out);
+            return uncached::crc32_append(crc, bytes, out);
         }
         if bytes.len() >= FOLDED_FROM && folded::available() {
-            return folded::crc32_append(bytes, out);
+            return folded::crc32_append(crc, bytes, out);
         }
     }
-    crc32_append_blocks(bytes, out)
+    crc32_append_blocks(crc, bytes, out)
 }
 
-fn crc32_append_blocks(bytes: &[u8], out: &mut Vec<u8>) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
+fn crc32_append_blocks(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
+    let mut crc = crc32fast::Hasher::new_with_initial(crc);
     for block in bytes.chunks(BLOCK) {
         crc.update(block);
         out.extend_from_slice(block);
@@ -56,7 +63,7 @@ fn crc32_append_blocks(bytes: &[u8], out: &mut Vec<u8>) -> u32 {
 mod tests {
     use super::*;
 
-    fn check(append: impl Fn(&[u8], &mut Vec<u8>) -> u32, lengths: &[usize]) {
+    fn check(append: impl Fn(u32, &[u8], &mut Vec<u8>) -> u32, lengths: &[usize]) {
         let longest = lengths.iter().max().copied().unwrap_or(0) + 64;
         let source: Vec<u8> =
             (0..longest as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 53) as u8).collect();
@@ -65,7 +72,12 @@ mod tests {
                 let bytes = &source[skip..skip + len];
                 let mut out = vec![7; head];
                 out.reserve(len);
-                assert_eq!(append(bytes, &mut out), crc32(bytes), "{len} bytes from {skip} to {head}");
+                let expected = crc32(&[b"before", bytes].concat());
+                assert_eq!(
+                    append(crc32(b"before"), bytes, &mut out),
+                    expected,
+                    "{len} from {skip} to {head}"
+                );
                 assert!(out[..head].iter().all(|&byte| byte == 7) && out[head..] == *bytes, "{len} bytes");
             }
         }

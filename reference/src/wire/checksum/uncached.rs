@@ -11,8 +11,8 @@ const LINE: usize = 64;
 const BLOCK_LINES: usize = (8 << 10) / LINE;
 
 /// See `super::crc32_append`. The caller has reserved the room.
-pub(super) fn crc32_append(bytes: &[u8], out: &mut Vec<u8>) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
+pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
+    let mut crc = crc32fast::Hasher::new_with_initial(crc);
     let unaligned = out.spare_capacity_mut().as_ptr().align_offset(LINE).min(bytes.len());
     let (lead, rest) = bytes.split_at(unaligned);
     crc.update(lead);
