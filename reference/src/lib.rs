@@ -1,4 +1,51 @@
-//! Reference implementation of the Agent Vector Protocol.
+//! Reference implementation of the Agent Vector Protocol: agents that run the same model, or models that can be mapped
+//! onto each other, hand over hidden states and KV-caches in place of text.
+//!
+//! ```text
+//!  sender                                                                              receiver
+//!  model's cache ─▶ kv ───┐                                                 ┌───▶ kv ─▶ model's cache
+//!  hidden state ─▶ tensor ┴▶ wire::Encoder ═══ AV | header | metadata | payload ═══▶ wire::Decoder ┴▶ tensor
+//!        │                        ▲                                               │
+//!  config.json ─▶ session: ModelIdentity ─▶ Hello ◀═══ exchanged ═══▶ Hello ─▶ resolve: LATENT or JSON
+//! ```
+//!
+//! | module | from | to |
+//! |---|---|---|
+//! | [`wire`] | bytes | [`wire::Message`], borrowed and within [`wire::Limits`]; three dialects, zstd, CRC-32, streams |
+//! | [`tensor`] | payload | [`tensor::TensorView`]: bytes with an element type and a shape |
+//! | [`kv`] | payload | [`kv::KvPayload`]: every layer's keys and values; PagedAttention pages |
+//! | [`context`] | message | what an agent hands over so that another can go on thinking |
+//! | [`session`] | model configurations | identities, hashes, handshake, sessions, text messages |
+//! | [`error`] | | one [`Error`] with class, field, offset, expected and found |
+//!
+//! A hidden state goes out and comes back:
+//!
+//! ```
+//! use avp::{DataType, Decoder, Encoder, Metadata, TensorView, tensor};
+//!
+//! let hidden = tensor::encode_f32(&[0.1, 0.2, 0.3, 0.4], DataType::Float32)?;
+//! let metadata = Metadata {
+//!     source_agent_id: "agent-a".into(),
+//!     model_id: "test-model".into(),
+//!     hidden_dim: 4,
+//!     tensor_shape: vec![4],
+//!     ..Metadata::default()
+//! };
+//! let bytes = Encoder::new().encode(&metadata, &hidden)?;
+//! assert_eq!(bytes[..4], *b"AV\x01\x00");
+//!
+//! let message = Decoder::new().decode(&bytes)?;
+//! assert_eq!(message.metadata.model_id, "test-model");
+//! let tensor = TensorView::of_message(&message)?;
+//! assert_eq!((tensor.shape(), tensor::decode_f32(&tensor)), (&[4][..], vec![0.1, 0.2, 0.3, 0.4]));
+//! # Ok::<(), avp::Error>(())
+//! ```
+//!
+//! Two rules hold everywhere. Bytes from a peer may not panic, hang or allocate beyond the limits; each limit is a named
+//! constant that says why. And what is odd but readable comes back as a [`Diagnostic`], with the id of its requirement;
+//! [`Decoder::strict`] refuses it instead.
+//!
+//! The folder `examples/` continues in reading order.
 
 #[cfg(feature = "adapter")]
 pub mod adapter;
@@ -14,3 +61,9 @@ pub mod tensor;
 pub mod wire;
 
 pub use error::{Error, ErrorClass, Result};
+pub use kv::{KvLayer, KvPayload};
+pub use tensor::TensorView;
+pub use wire::{
+    Compression, DataType, Decoder, Diagnostic, Dialect, Encoder, Limits, Message, Metadata, Mode,
+    PayloadType, StreamDecoder, decode,
+};
