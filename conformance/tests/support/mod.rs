@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod run;
+
 use std::path::PathBuf;
 
 use avp_conformance::adapter::{AdapterCommand, Answer, Blob, ProcessLauncher, Request};
