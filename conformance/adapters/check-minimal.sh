@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Judges the template adapters. Each needs one interpreter or compiler; one that is missing is named and skipped.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+for entry in minimal-node:node minimal-java:javac; do
+    name=${entry%%:*} needs=${entry##*:}
+    if ! command -v "$needs" >/dev/null; then
+        echo "skipped $name: no $needs on the PATH"
+        continue
+    fi
+    cargo run --release --quiet -- adapter setup "$name"
+    cargo run --release --quiet -- run --adapter "$name"
+done
