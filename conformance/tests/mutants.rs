@@ -12,7 +12,7 @@ use avp_conformance::{
     adapter::{AdapterCommand, ProcessLauncher},
     case::Case,
     event::Event,
-    schedule::{RunError, RunOptions, run},
+    schedule::{ProbePolicy, RunError, RunOptions, run},
     vector,
 };
 
@@ -63,10 +63,11 @@ fn cases_for(name: &str, all: &[Case]) -> Vec<Case> {
     all.iter().filter(|case| case.steps.iter().any(|step| ops.contains(&step.op.as_str()))).cloned().collect()
 }
 
-fn judge(name: &str, cases: Vec<Case>) -> (Result<(), RunError>, Vec<Event>) {
+fn judge(name: &str, cases: Vec<Case>, probes: ProbePolicy) -> (Result<(), RunError>, Vec<Event>) {
     let launcher = ProcessLauncher::new(AdapterCommand::new(MUTANT, [name]));
     let mut options = RunOptions::new(7);
     options.workers = 1;
+    options.probes = probes;
     let mut events = Vec::new();
     let outcome = run(cases, &launcher, &options, &mut events).map(|_| ());
     (outcome, events)
@@ -88,7 +89,9 @@ fn missed(events: &[Event]) -> BTreeMap<String, BTreeSet<String>> {
 
 /// What is wrong with the verdict on one mutant; empty when it was caught as it should be.
 fn survived(name: &str, fate: &Fate, all: &[Case]) -> Vec<String> {
-    let (outcome, events) = judge(name, cases_for(name, all));
+    // A probe may be the first to see a broken decoder; here it is the checks that are under test.
+    let probes = if matches!(fate, Fate::Stopped(_)) { ProbePolicy::Stop } else { ProbePolicy::Record };
+    let (outcome, events) = judge(name, cases_for(name, all), probes);
     match (fate, outcome) {
         (Fate::Stopped(_), Err(RunError::Dishonest(_))) => Vec::new(),
         (Fate::Stopped(_), other) => vec![format!("{name}: no probe stopped it: {other:?}")],
