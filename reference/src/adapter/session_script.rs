@@ -89,7 +89,7 @@ impl Script {
             // The remainder is below the interval, which fits.
             self.reaped = now - Duration::from_nanos(into_interval as u64);
             self.clock.set(self.reaped);
-            self.store.cleanup();
+            self.store.reap();
         }
         self.clock.set(now);
         Ok(())

@@ -23,8 +23,10 @@ pub mod quality;
 pub mod reaper;
 pub mod resolve;
 pub mod store;
+pub mod ttl;
 pub mod vocabulary;
 
+mod expired;
 mod fields;
 
 pub use clock::{Clock, ManualClock, MonotonicClock};
@@ -36,7 +38,8 @@ pub use identity::ModelIdentity;
 pub use projection::ProjectionMethod;
 pub use reaper::Reaper;
 pub use resolve::{MapLookup, Resolution, ResolutionPath, SessionMode, resolve};
-pub use store::{NewSession, Session, SessionStore, Ttl};
+pub use store::{NewSession, Session, SessionStore};
+pub use ttl::Ttl;
 pub use vocabulary::Vocabulary;
 
 /// What this crate writes as `avp_version` in a hello and in text messages: the protocol level that it speaks, as a

@@ -35,7 +35,7 @@ impl Reaper {
                     changed.wait_timeout(guard, interval).unwrap_or_else(PoisonError::into_inner);
                 guard = next;
                 if timeout.timed_out() {
-                    store.cleanup();
+                    store.reap();
                 }
             }
         })?;
@@ -60,7 +60,8 @@ mod tests {
 
     use super::*;
     use crate::session::resolve::SessionMode;
-    use crate::session::store::{NewSession, Ttl};
+    use crate::session::store::NewSession;
+    use crate::session::ttl::Ttl;
 
     #[test]
     fn expired_sessions_go_without_anyone_asking() {

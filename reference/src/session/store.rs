@@ -1,79 +1,20 @@
 //! Sessions and where they are kept.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::{Clock, MonotonicClock};
+use super::expired::Expired;
 use super::id::SessionId;
 use super::identity::ModelIdentity;
 use super::resolve::{Resolution, SessionMode};
+use super::ttl::{Deadline, Ttl};
 use crate::error::{Error, ErrorClass, Result};
 
 /// Most sessions that a store holds at a time: whoever may open sessions can't fill the memory by it. A session with
 /// two identities takes about 1 KiB.
 pub const MAX_SESSIONS: usize = 1 << 17;
-
-/// How many ids of sessions that expired are remembered, so that their use is told apart from the use of an id that
-/// never was (AVP-SES-011).
-const REMEMBERED_EXPIRED: usize = 1024;
-
-/// How long a session lives: seconds in whole nanoseconds, signed. It is alive at exactly this age; with 0 it
-/// ends as soon as time moves, with less it is never alive (AVP-SES-005).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ttl(i64);
-
-impl Ttl {
-    /// One hour (AVP-SES-001).
-    pub const DEFAULT: Self = Self(3_600_000_000_000);
-
-    /// Of seconds. More than 292 years is taken for 292 years.
-    ///
-    /// # Errors
-    /// `invalid_argument` for a value that is no number.
-    pub fn from_seconds(seconds: f64) -> Result<Self> {
-        if seconds.is_nan() {
-            return Err(Error::new(ErrorClass::InvalidArgument, "ttl", "seconds", "NaN"));
-        }
-        // `as` saturates.
-        Ok(Self((seconds * 1e9).round() as i64))
-    }
-
-    /// In seconds.
-    pub fn seconds(self) -> f64 {
-        self.0 as f64 / 1e9
-    }
-
-    fn deadline(self, created: Duration) -> Deadline {
-        match u64::try_from(self.0) {
-            Ok(nanoseconds) => Deadline::At(created.saturating_add(Duration::from_nanos(nanoseconds))),
-            Err(_) => Deadline::Past,
-        }
-    }
-}
-
-impl Default for Ttl {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-/// The last moment at which a session is alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Deadline {
-    /// It never was.
-    Past,
-    At(Duration),
-}
-
-impl Deadline {
-    fn has_passed(self, now: Duration) -> bool {
-        match self {
-            Self::Past => true,
-            Self::At(deadline) => now > deadline,
-        }
-    }
-}
 
 /// What a session is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,8 +82,7 @@ struct Sessions {
     by_id: HashMap<SessionId, (Turn, Arc<Session>)>,
     by_deadline: BTreeMap<Turn, SessionId>,
     created: u64,
-    /// Oldest first.
-    expired: VecDeque<SessionId>,
+    expired: Expired,
 }
 
 impl Sessions {
@@ -161,37 +101,31 @@ impl Sessions {
         Some(session)
     }
 
-    fn reap(&mut self, now: Duration) -> usize {
-        let mut count = 0;
+    /// Drops what has expired, for a clean-up to count.
+    fn reap(&mut self, now: Duration) {
         while let Some(first) = self.by_deadline.first_entry() {
             if !first.key().0.has_passed(now) {
                 break;
             }
             let id = first.remove();
             self.by_id.remove(&id);
-            self.remember(id);
-            count += 1;
+            self.expired.remember(id, true);
         }
-        count
-    }
-
-    fn remember(&mut self, id: SessionId) {
-        if self.expired.len() == REMEMBERED_EXPIRED {
-            self.expired.pop_front();
-        }
-        self.expired.push_back(id);
     }
 
     /// The session, when alive. One that is not is dropped.
     fn live(&mut self, id: &str, now: Duration) -> Option<Arc<Session>> {
-        let (turn, session) = self.by_id.get(id)?;
-        if turn.0.has_passed(now) {
-            if let Some(session) = self.remove(id) {
-                self.remember(session.id.clone());
-            }
+        let Some((turn, session)) = self.by_id.get(id) else {
+            self.expired.asked_for(id);
             return None;
+        };
+        if !turn.0.has_passed(now) {
+            return Some(Arc::clone(session));
         }
-        Some(Arc::clone(session))
+        if let Some(session) = self.remove(id) {
+            self.expired.remember(session.id.clone(), false);
+        }
+        None
     }
 }
 
@@ -271,7 +205,7 @@ impl SessionStore {
         let mut sessions = self.sessions();
         let now = self.clock.now();
         sessions.live(id, now).ok_or_else(|| {
-            if sessions.expired.iter().any(|expired| expired.as_str() == id) {
+            if sessions.expired.knows(id) {
                 Error::new(ErrorClass::SessionExpired, "session_id", "a session that is alive", id)
             } else {
                 Error::new(ErrorClass::Session, "session_id", "a session that is known", id)
@@ -301,11 +235,20 @@ impl SessionStore {
         found.into_iter().map(|(_, session)| Arc::clone(session)).collect()
     }
 
-    /// Drops every expired session and says how many there were.
+    /// Drops every expired session and says how many have expired since the last clean-up, looked-up ones aside. Those
+    /// that the store dropped by itself meanwhile count too, so the number does not depend on when that happened.
     pub fn cleanup(&self) -> usize {
         let mut sessions = self.sessions();
         let now = self.clock.now();
-        sessions.reap(now)
+        sessions.reap(now);
+        sessions.expired.count()
+    }
+
+    /// Drops every expired session: what a [`super::Reaper`] does. The next [`SessionStore::cleanup`] counts them.
+    pub fn reap(&self) {
+        let mut sessions = self.sessions();
+        let now = self.clock.now();
+        sessions.reap(now);
     }
 
     /// How many sessions are alive.
@@ -332,6 +275,7 @@ impl Default for SessionStore {
 mod tests {
     use super::*;
     use crate::session::clock::ManualClock;
+    use crate::session::expired::REMEMBERED_EXPIRED;
 
     fn new(agents: &[&str], ttl: Option<f64>) -> NewSession {
         NewSession {
@@ -413,6 +357,33 @@ mod tests {
         assert_eq!(timed.store.stored_count(), 10_000);
         timed.at(0.2).create(new(&[], None)).unwrap();
         assert_eq!(timed.store.stored_count(), 1);
+    }
+
+    #[test]
+    fn a_cleanup_counts_what_the_store_dropped_by_itself() {
+        let timed = Timed::new();
+        let ids: Vec<_> =
+            (0..5).map(|_| timed.store.create(new(&[], Some(1.0))).unwrap().id.clone()).collect();
+        timed.at(2.0).reap();
+        assert_eq!(timed.store.stored_count(), 0);
+        // Two of them are asked for, one of these twice.
+        assert!(timed.store.get(ids[0].as_str()).is_none());
+        assert!(!timed.store.invalidate(ids[1].as_str()));
+        assert!(timed.store.get(ids[0].as_str()).is_none());
+        assert_eq!((timed.store.cleanup(), timed.store.cleanup()), (3, 0));
+    }
+
+    #[test]
+    fn expired_sessions_are_forgotten_in_the_end() {
+        let timed = Timed::new();
+        let first = timed.store.create(new(&[], Some(1.0))).unwrap().id.clone();
+        for _ in 0..REMEMBERED_EXPIRED {
+            timed.store.create(new(&[], Some(1.0))).unwrap();
+        }
+        let store = timed.at(2.0);
+        store.reap();
+        assert_eq!(store.require(first.as_str()).unwrap_err().class, ErrorClass::Session);
+        assert_eq!(store.cleanup(), REMEMBERED_EXPIRED + 1);
     }
 
     #[test]
