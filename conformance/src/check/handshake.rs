@@ -28,7 +28,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "session-ids",
-        count: 4,
+        count: 1,
         specs: BOTH,
         requirements: &["AVP-HS-042"],
         why: "No two resolutions get the same session id, of whatever peers.",
