@@ -51,6 +51,13 @@ impl KvHeader {
         u128::from(self.num_kv_heads) * u128::from(self.seq_len) * u128::from(self.head_dim)
     }
 
+    /// Bytes that the four numbers would come to without the zeros among them: what an intermediate result may reach,
+    /// whatever the order of multiplication.
+    fn nonzero_product(&self) -> u128 {
+        let numbers = [self.num_layers, self.num_kv_heads, self.head_dim, self.seq_len];
+        numbers.into_iter().filter(|&n| n != 0).map(u128::from).fold(8, u128::saturating_mul)
+    }
+
     /// Bytes of all tensors; `None` with an unknown dtype, or beyond 128 bits.
     pub fn data_len(&self) -> Option<u128> {
         let size = self.dtype()?.size() as u128;
@@ -124,6 +131,10 @@ fn data(
     } else if want == Some(0) && header.num_layers > MAX_EMPTY_LAYERS {
         let text = format!("{} layers without a byte of data", header.num_layers);
         faults.push(fault(0, "num_layers", Class::LimitExceeded, &["AVP-KV-010"], text));
+    }
+    if want == Some(0) && header.nonzero_product() > u128::from(u64::MAX) {
+        let text = "nothing in all, but of tensors that could not exist: readers differ";
+        warnings.push(Warning::contested("AVP-KV-011", 0..HEADER, text));
     }
     tensors(bytes, header, dtype, fields);
     if let Some(end) = want.and_then(|w| usize::try_from(w).ok()).and_then(|w| w.checked_add(HEADER))
@@ -201,6 +212,8 @@ mod tests {
             assert_eq!(found, expected, "{:?}", done.header);
         }
         assert_eq!(kv(&payload(1, 2, 2, 3, 1, 50)).warnings[0].range, 65..67);
+        assert!(kv(&payload(0, BIG, BIG, BIG, 0, 0)).warnings.iter().any(|w| w.contested));
+        assert!(kv(&payload(0, 8, 128, 4096, 0, 0)).warnings.is_empty());
         let (header, bytes) = (KvHeader::read(&payload(2, 2, 2, 3, 1, 0)), payload(2, 2, 2, 3, 1, 96));
         assert_eq!(header.and_then(|h| h.data_len()), Some(96));
         let names: Vec<_> = kv(&bytes).fields.into_iter().map(|f| f.name).collect();

@@ -38,14 +38,12 @@ struct Session {
 pub struct SessionModel {
     sessions: Vec<Session>,
     ttl_ms: Option<i64>,
-    /// Whether an operation since the last clean-up met expired sessions and may have removed them.
-    maybe_swept: bool,
 }
 
 impl SessionModel {
     /// An empty store whose sessions live for `ttl_ms`, or the default.
     pub fn new(ttl_ms: Option<i64>) -> Self {
-        Self { ttl_ms, ..Self::default() }
+        Self { sessions: Vec::new(), ttl_ms }
     }
 
     /// Whether some session ends at this very instant, where both answers are allowed (ambiguity A-038). Scripts that
@@ -60,14 +58,11 @@ impl SessionModel {
     }
 
     /// Performs a step and says which events are right. There are several where the requirements leave it open: whether
-    /// ending a session that is over counts as finding it, and how many sessions a clean-up still finds after another
-    /// operation may have taken expired ones out.
+    /// ending a session that is over counts as finding it, and how many sessions a clean-up still finds, since expired
+    /// ones may go by themselves at any time (AVP-SES-010).
     pub fn step(&mut self, step: &Step) -> Vec<Value> {
         let now = step.at_ms;
         let alive = |s: &Session| now < s.created_ms + s.ttl_ms;
-        let expired = self.sessions.iter().filter(|s| !alive(s)).count();
-        let was_swept = self.maybe_swept;
-        self.maybe_swept = expired > 0;
         match &step.action {
             Action::Create { session, agents, ttl_ms } => {
                 let ttl_ms = ttl_ms.or(self.ttl_ms).unwrap_or(DEFAULT_TTL_MS);
@@ -94,10 +89,9 @@ impl SessionModel {
                 vec![json!({ "sessions": live.map(|s| s.label.as_str()).collect::<Vec<_>>() })]
             }
             Action::Cleanup => {
+                let before = self.sessions.len();
                 self.sessions.retain(alive);
-                self.maybe_swept = false;
-                let least = if was_swept { 0 } else { expired };
-                (least..=expired).map(|n| json!({ "removed": n })).collect()
+                (0..=before - self.sessions.len()).map(|n| json!({ "removed": n })).collect()
             }
             Action::Count => vec![json!({ "active": self.sessions.iter().filter(|s| alive(s)).count() })],
         }
@@ -165,13 +159,13 @@ mod tests {
             json!({"found": false}),
         ];
         for (i, (right, expected)) in events(None, &steps).into_iter().zip(expected).enumerate() {
-            // Counting came before the clean-up, and may have swept.
+            // What is expired may have gone before it is cleaned up.
             let all = if i == 4 { vec![json!({"removed": 0}), expected] } else { vec![expected] };
             assert_eq!(right, all);
         }
         let over = [create(0, "s", Some(1)), at(5, Action::Invalidate { session: "s".into() })];
         assert_eq!(events(None, &over)[1].len(), 2);
-        let exact = [create(0, "s", Some(1)), at(5, Action::Cleanup)];
-        assert_eq!(events(None, &exact)[1], [json!({"removed": 1})]);
+        let alive = [create(0, "s", Some(9)), at(5, Action::Cleanup)];
+        assert_eq!(events(None, &alive)[1], [json!({"removed": 0})]);
     }
 }

@@ -1,0 +1,70 @@
+//! The reference implementation against all generated cases, through real frames, in this process.
+//! `AVP_GENERATED_SEEDS` sets how many seeds are tried.
+
+#![cfg(feature = "reference")]
+
+use avp_conformance::adapter::{
+    Answer, FrameReader, Framing, InProcessLauncher, Request, parse_answer, write_request,
+};
+use avp_conformance::case::Spec;
+use avp_conformance::check::generated;
+use avp_conformance::event::{CaseEvent, Event};
+use avp_conformance::schedule::{RunOptions, run};
+use avp_conformance::verdict::Outcome;
+
+/// The adapter of the reference, asked one frame at a time.
+fn reference(request: &Request) -> Answer {
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    write_request(&mut asked, Framing::Raw, 1, request).unwrap();
+    avp::adapter::serve(&asked[..], &mut answered).unwrap();
+    let frame = FrameReader::new(&answered[..], Framing::Raw).next_frame().unwrap().unwrap();
+    parse_answer(frame).unwrap().1
+}
+
+fn case_events(spec: Spec, seed: u64) -> Vec<CaseEvent> {
+    let launcher = InProcessLauncher::new("reference", || reference);
+    let mut events = Vec::new();
+    let options = RunOptions { timeout_scale: 20.0, ..RunOptions::new(seed) };
+    run(generated(spec, seed), &launcher, &options, &mut events).unwrap();
+    let cases = events.into_iter().filter_map(|event| match event {
+        Event::Case(case) => Some(*case),
+        _ => None,
+    });
+    cases.collect()
+}
+
+fn passes_everything(spec: Spec, seed: u64) {
+    let cases = case_events(spec, seed);
+    assert!(cases.len() > 2000);
+    let mut missed = Vec::new();
+    for case in &cases {
+        for check in case.checks.iter().filter(|check| check.missed()) {
+            missed.push(format!(
+                "{}#{} {:?}: expected {}, actual {}: {}",
+                case.key, check.name, check.outcome, check.expected, check.actual, check.note
+            ));
+        }
+    }
+    assert!(missed.is_empty(), "{} missed:\n{}", missed.len(), missed[..missed.len().min(60)].join("\n"));
+    // Memory is not measured in this process; everything else must have been asked.
+    let checks = cases.iter().flat_map(|case| &case.checks).filter(|check| check.name != "memory");
+    let (asked, all) = checks.fold((0, 0), |(asked, all), check| {
+        (asked + usize::from(check.outcome != Outcome::NotApplicable), all + 1)
+    });
+    assert!(asked * 100 >= all * 97, "only {asked} of {all} checks were asked");
+}
+
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let count = std::env::var("AVP_GENERATED_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    1..=count
+}
+
+#[test]
+fn the_reference_passes_under_0_4() {
+    seeds().for_each(|seed| passes_everything(Spec::V04, seed));
+}
+
+#[test]
+fn the_reference_passes_under_0_2() {
+    seeds().for_each(|seed| passes_everything(Spec::V02, seed));
+}
