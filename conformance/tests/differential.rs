@@ -5,6 +5,7 @@
 //! counted and not compared. `AVP_DIFFERENTIAL_CASES` sets how many mutations are tried.
 
 #![cfg(feature = "reference")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 //! `AVP_GENERATED_SEEDS` sets how many seeds are tried.
 
 #![cfg(feature = "reference")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use avp_conformance::adapter::{
     Answer, FrameReader, Framing, InProcessLauncher, Request, parse_answer, write_request,

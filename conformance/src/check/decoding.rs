@@ -163,7 +163,9 @@ fn decode_compressed(random: &mut Random, draft: &mut Draft) {
     let mut sample = Sample::new(random, draft.spec);
     sample.compressed = true;
     let run = random.once_in(2);
-    let len = random.pick(&[0, 1, 255, 256, 65_791, 65_792, 200_000]);
+    // Borders of the forms in which a size is written, and more than one block of 128 KiB.
+    let len =
+        if draft.index() == 0 { 140_000 } else { random.pick(&[0, 1, 255, 256, 257, 3000, 65_791, 65_792]) };
     sample.payload = if run { vec![random.below(256) as u8; len] } else { random.bytes(len) };
     let mut frame = Frame::new(Content::Bytes(Arc::from(sample.payload.as_slice())));
     if run {

@@ -201,13 +201,15 @@ fn symmetry(random: &mut Random, draft: &mut Draft) {
 }
 
 fn session_ids(random: &mut Random, draft: &mut Draft) {
-    let pair = peers(random, false);
-    for i in 0..250 {
-        let peers = if i % 2 == 0 { pair.clone() } else { peers(random, false) };
-        let content = json!({"mode": resolve(&peers).mode, "session_id?": {"$nonempty": true}});
-        if peers.local_vocab.is_some() && peers.remote_vocab.is_some() {
-            draft.requires("overlap");
+    let pools = Pools::new(random);
+    let pair = Peers { local: pools.identity(random), remote: pools.identity(random), ..Peers::default() };
+    for i in 0..200 {
+        // The same pair again and again, and others between.
+        let mut peers = pair.clone();
+        if i % 2 == 1 {
+            peers.remote = pools.identity(random);
         }
+        let content = json!({"mode": resolve(&peers).mode, "session_id?": {"$nonempty": true}});
         draft.step("resolve", arguments(&peers), Vec::new(), ok(content, Vec::new()));
     }
     draft.relation("/session_id", Vec::new(), true);

@@ -36,12 +36,13 @@ pub(super) const PROPERTIES: &[Property] = &[
 ];
 
 fn mutated(random: &mut Random, draft: &mut Draft) {
-    // Most changes break a message; every second case waits for one that does not.
+    // Most changes break a message; every second case looks for one that does not.
     let refused = draft.index().is_multiple_of(2);
     loop {
-        let sample = any_valid(random, draft.spec);
+        let mut sample = any_valid(random, draft.spec);
+        sample.checksum &= refused || random.once_in(8);
         let mut bytes = sample.message(draft.spec).to_bytes();
-        let changed = change(random, &mut bytes);
+        let changed = if refused { change(random, &mut bytes) } else { overwrite(random, &mut bytes) };
         let done = dissect::message_within(&bytes, draft.spec, Limits { max_payload: 1 << 26 });
         if done.faults.is_empty() == refused {
             continue;
@@ -77,6 +78,15 @@ fn change(random: &mut Random, bytes: &mut Vec<u8>) -> Vec<std::ops::Range<usize
     changed
 }
 
+/// Changes one byte to another, behind magic and version.
+fn overwrite(random: &mut Random, bytes: &mut [u8]) -> Vec<std::ops::Range<usize>> {
+    let at = 3 + random.below(bytes.len() - 3);
+    // Lengths that no longer fit are always refused.
+    let at = if (4..12).contains(&at) { 3 } else { at };
+    bytes[at] = if random.once_in(2) { bytes[at] ^ 1 << random.below(8) } else { random.below(256) as u8 };
+    vec![at..at + 1]
+}
+
 /// What must come of a message; `None` where the requirements leave it open.
 fn expectation(done: &Dissection<'_>, draft: &mut Draft) -> Option<crate::case::Expect> {
     let open = done.contested()
@@ -107,6 +117,10 @@ fn expectation(done: &Dissection<'_>, draft: &mut Draft) -> Option<crate::case::
 
 fn accepted(done: &Dissection<'_>, draft: &mut Draft) -> Option<crate::case::Expect> {
     let (header, metadata, payload) = (done.header?, done.metadata.as_ref()?, done.payload.as_deref()?);
+    // JSON has no numbers for these.
+    if !metadata.confidence_score.is_finite() {
+        return None;
+    }
     // Payloads of hybrid messages are handed over in parts (AVP-PAY-014), and a message of 0.1 in disguise may be told.
     if (draft.spec == Spec::V02 && metadata.mode == 1)
         || crate::oracle::dialect(0, metadata) == crate::oracle::Dialect::V01
