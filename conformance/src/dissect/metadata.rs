@@ -310,12 +310,17 @@ impl Reader<'_> {
     fn entry(&mut self, at: Range<usize>) -> String {
         let mut odd = Vec::new();
         let (mut key, mut value) = (0..0, 0..0);
+        let mut foreign = false;
         let section = self.section;
         let ended = protobuf::walk(&section[at.clone()], &mut odd, |raw| match (raw.number, raw.value) {
             (1, RawValue::Len(range)) => key = range,
             (2, RawValue::Len(range)) => value = range,
-            _ => {}
+            _ => foreign = true,
         });
+        if foreign {
+            // Some protobuf libraries then keep the whole entry among the unknown fields, others drop the field alone.
+            odd.push(Oddity { range: 0..at.len(), text: "an entry of extra with a field of its own" });
+        }
         let whole = ended.is_ok();
         self.nested(ended, odd, at.start, "extra");
         if !whole {
