@@ -102,7 +102,8 @@ fn survived(name: &str, fate: &Fate, all: &[Case]) -> Vec<String> {
                 .iter()
                 .filter(|requirement| !missed.contains_key(*requirement))
                 .map(|requirement| {
-                    let seen: Vec<_> = missed.iter().map(|(id, checks)| (id, checks.first())).take(4).collect();
+                    let seen: Vec<_> =
+                        missed.iter().map(|(id, checks)| (id, checks.first())).take(4).collect();
                     format!("{name}: nothing missed for {requirement}; missed: {seen:?}")
                 })
                 .collect()

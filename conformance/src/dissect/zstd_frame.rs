@@ -8,6 +8,8 @@ use super::field::{Field, Fields};
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Skippable frames have this in the upper 28 bits of their magic.
 const SKIPPABLE: u32 = 0x184d_2a50;
+/// Largest content of a block, whatever the window (RFC 8878, Block_Maximum_Size).
+const MAX_BLOCK: u64 = 128 << 10;
 /// Largest window that is followed for frames that are not a single segment: what zstd's own streaming reader takes
 /// unless told otherwise.
 const MAX_WINDOW: u64 = 1 << 27;
@@ -262,6 +264,15 @@ impl Reader<'_> {
                     return false;
                 }
             };
+            if size > MAX_BLOCK.min(self.info.window) {
+                let most = MAX_BLOCK.min(self.info.window);
+                self.refuse(
+                    &["AVP-CMP-006"],
+                    self.at,
+                    "block",
+                    format!("a block of {size} bytes, at most {most} may be"),
+                );
+            }
             let end = self.at + 3 + stored as usize;
             if end > self.bytes.len() {
                 return self.cut("block");
