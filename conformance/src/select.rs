@@ -89,7 +89,7 @@ impl Selection {
         let globs = |option: &str, globs: &[Glob]| -> Vec<String> {
             globs.iter().map(|glob| format!("{option} {}", glob.as_str())).collect()
         };
-        let mut options = globs("--run", &self.run);
+        let mut options = globs("--id", &self.run);
         options.extend(globs("--skip", &self.skip));
         options.extend(globs("--requirement", &self.requirements));
         options.extend(self.areas.iter().map(|area| format!("--area {area}")));
@@ -105,7 +105,7 @@ impl Selection {
         {
             return Err(SelectError::Shard { index, count });
         }
-        for (option, globs) in [("--run", &self.run), ("--skip", &self.skip)] {
+        for (option, globs) in [("--id", &self.run), ("--skip", &self.skip)] {
             for glob in globs {
                 if !cases.iter().any(|case| names(glob, case)) {
                     return Err(unmatched(option, glob.as_str(), cases.iter().map(|case| case.id.as_str())));
@@ -263,7 +263,7 @@ mod tests {
     fn what_matches_nothing_is_an_error_with_a_hint() {
         let run = Selection { run: vec![Glob::new("hdr"), Glob::new("hdr/magik")], ..Selection::default() };
         let error = keys(&run).unwrap_err();
-        assert_eq!(error.to_string(), "--run `hdr/magik` matches nothing; did you mean `hdr/magic`?");
+        assert_eq!(error.to_string(), "--id `hdr/magik` matches nothing; did you mean `hdr/magic`?");
         let skip = Selection { skip: vec![Glob::new("nope")], ..Selection::default() };
         assert!(keys(&skip).is_err());
         let area = Selection { areas: vec!["SES".into()], ..Selection::default() };

@@ -19,7 +19,7 @@ pub enum ParseError {
         check: String,
     },
     /// An entry that speaks for nothing.
-    #[error("entry {number}: check is empty; name at least one check, such as \"hdr/magic-swapped#rejects\"")]
+    #[error("entry {number}: check is empty; name at least one check, such as \"hdr/magic/swapped#rejects\"")]
     NoCheck {
         /// 1 for the first.
         number: usize,

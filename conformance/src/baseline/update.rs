@@ -105,14 +105,20 @@ pub fn update(text: &str, seen: &Seen, deviations: &[Deviation], today: Date) ->
     for index in gone.into_iter().rev() {
         orphaned = take_out(tables, index, orphaned);
     }
+    let had_entries = !tables.is_empty();
     for ((kind, reason), patterns) in grouped(&new, seen) {
         tables.push(entry_table(kind, reason, &patterns));
         changes.push(Change::Added(patterns));
     }
-    let mut text = document.to_string();
-    if !orphaned.is_empty() {
-        text = format!("{orphaned}{text}");
+    if !had_entries {
+        // Without an entry, what stands in the file is its heading: it stays in front of the first one.
+        let heading = document.trailing().as_str().unwrap_or_default().trim_end().to_owned();
+        if !heading.is_empty() {
+            orphaned.push_str(&format!("{heading}\n"));
+            document.set_trailing("");
+        }
     }
+    let text = format!("{orphaned}{document}");
     Ok(Update { text: text.trim_start_matches('\n').to_owned(), changes })
 }
 
@@ -235,9 +241,7 @@ fn take_out(tables: &mut ArrayOfTables, index: usize, orphaned: String) -> Strin
         .and_then(|table| table.decor().prefix()?.as_str().map(str::to_owned))
         .unwrap_or_default();
     tables.remove(index);
-    let Some((apart, _)) =
-        prefix.trim_end_matches('\n').rsplit_once("\n\n").filter(|(apart, _)| !apart.trim().is_empty())
-    else {
+    let Some((apart, _)) = prefix.rsplit_once("\n\n").filter(|(apart, _)| !apart.trim().is_empty()) else {
         return orphaned;
     };
     match tables.get_mut(index) {
@@ -247,7 +251,8 @@ fn take_out(tables: &mut ArrayOfTables, index: usize, orphaned: String) -> Strin
             next.decor_mut().set_prefix(joined);
             orphaned
         }
-        None => format!("{apart}\n\n{orphaned}"),
+        None if orphaned.is_empty() => format!("{}\n", apart.trim_start_matches('\n')),
+        None => format!("{}\n\n{orphaned}", apart.trim_start_matches('\n')),
     }
 }
 
@@ -396,11 +401,22 @@ reason = "a race"
     }
 
     #[test]
+    fn a_heading_outlives_the_last_entry() {
+        let today = Date::from_ymd_opt(2026, 11, 20).unwrap();
+        let bad = [("hdr/a@0.4", "rejects", Outcome::Fail)];
+        let good = [("hdr/a@0.4", "rejects", Outcome::Pass)];
+        let filled = update("# mine\n", &seen(&bad), &deviations(&bad), today).unwrap().text;
+        let emptied = update(&filled, &seen(&good), &[], today).unwrap().text;
+        assert_eq!(emptied, "# mine\n", "{filled}");
+    }
+
+    #[test]
     fn an_empty_file_becomes_a_baseline() {
         let rows = [("hdr/a@0.4", "rejects", Outcome::Fail)];
         let today = Date::from_ymd_opt(2026, 11, 20).unwrap();
         for empty in ["", "expect = []\n", "# mine\n"] {
             let update = update(empty, &seen(&rows), &deviations(&rows), today).unwrap();
+            assert!(!empty.starts_with('#') || update.text.starts_with(empty), "{}", update.text);
             let entries = Baseline::parse(&update.text).unwrap().entries;
             assert_eq!(entries.len(), 1, "{}", update.text);
             assert_eq!(entries[0].patterns[0].as_str(), "hdr/a#rejects");

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Ended, console,
+    console,
     selection::{self, SelectionArgs},
     suite,
 };
@@ -65,8 +65,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let profile = args.selection.profile.unwrap_or_else(selection::default_profile);
     let coverage = Coverage::embedded(&all)?;
     let selection = args.selection.selection(profile);
-    let cases =
-        selection.apply(all, Catalogue::embedded()).map_err(|error| Ended::new(Exit::Usage, error))?;
+    let cases = selection::apply(&selection, all)?;
     let rows = match args.what {
         _ if args.coverage => coverage_rows(&cases, &coverage, args),
         What::Cases => case_rows(&cases),

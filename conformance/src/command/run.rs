@@ -9,7 +9,6 @@ use avp_conformance::{
     event::Dissector,
     gate::Exit,
     report::Subject,
-    requirement::Catalogue,
     schedule::{self, Dumps, ProbePolicy, RunError, RunOptions, StopFlag},
     select::Selection,
     tally::Profile,
@@ -33,7 +32,7 @@ Examples:
   avp-conformance run                                            the built-in reference
   avp-conformance run --adapter avp-python@0.6.2                 an adapter of the project
   avp-conformance run -- python3 adapter.py                      your own
-  avp-conformance run --area HDR,KV --id '**/magic-*' -- ./mine  some of it
+  avp-conformance run --area HDR,KV --id 'hdr/magic/**' -- ./mine  some of it
   avp-conformance run --report junit=junit.xml --report md=\"$GITHUB_STEP_SUMMARY\" -- ./mine
 ")]
 pub(super) struct RunArgs {
@@ -127,8 +126,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     }
     let scope = scope(&all);
     let selection = args.selection.selection(profile);
-    let cases =
-        selection.apply(all, Catalogue::embedded()).map_err(|error| Ended::new(Exit::Usage, error))?;
+    let cases = selection::apply(&selection, all)?;
 
     let stop = StopFlag::default();
     stop_on_signal(&stop)?;

@@ -1,12 +1,17 @@
 //! Options that say which cases are meant.
 
 use avp_conformance::{
-    case::{Level, Spec},
+    case::{Case, Level, Spec},
+    gate::Exit,
     glob::Glob,
-    select::{Selection, Shard},
+    requirement::Catalogue,
+    select::{SelectError, Selection, Shard},
     tally::{PROFILES, Profile, profile_named},
+    vector::COVERED_AREAS,
 };
 use clap::Args;
+
+use super::Ended;
 
 /// Which cases.
 #[derive(Args, Clone, Debug, Default)]
@@ -15,7 +20,7 @@ pub(super) struct SelectionArgs {
     /// Only these areas: HDR,KV
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub(super) area: Vec<String>,
-    /// Only cases whose id fits: hdr/magic-swapped, 'cmp/**', hdr/version-unknown@0.4
+    /// Only cases whose id fits: hdr/magic/swapped, 'cmp/**', hdr/version/two@0.4
     #[arg(long, alias = "run", value_name = "GLOB", value_delimiter = ',')]
     pub(super) id: Vec<String>,
     /// Leave these cases out
@@ -56,6 +61,26 @@ impl SelectionArgs {
             shard: self.shard,
         }
     }
+}
+
+/// Keeps the cases that were asked for. That nothing fits is told with what there is.
+pub(super) fn apply(selection: &Selection, cases: Vec<Case>) -> anyhow::Result<Vec<Case>> {
+    selection.apply(cases, Catalogue::embedded()).map_err(|error| {
+        let hint = match &error {
+            SelectError::Unmatched { option: "--area", .. } => {
+                Some(format!("areas with cases: {}", COVERED_AREAS.join(", ")))
+            }
+            SelectError::Unmatched { nearest: None, .. } => {
+                Some("avp-conformance list names cases, list requirements what they test".to_owned())
+            }
+            _ => None,
+        };
+        let ended = Ended::new(Exit::Usage, error);
+        match hint {
+            Some(hint) => ended.hint(hint).into(),
+            None => ended.into(),
+        }
+    })
 }
 
 /// What a verdict is about when nothing is said.

@@ -100,12 +100,7 @@ fn section(out: &mut String, subject: &Subject<'_>, title: &str, causes: &[&Caus
     if causes.is_empty() {
         return;
     }
-    let checks = causes.iter().map(|cause| cause.misses.len()).sum();
-    out.push_str(&format!(
-        "### {title}: {}, {}\n\n",
-        words::count(causes.len(), "cause"),
-        words::count(checks, "check")
-    ));
+    out.push_str(&format!("### {}\n\n", words::section(subject, title, causes)));
     for cause in causes.iter().take(FULL) {
         write(out, subject, cause);
     }

@@ -9,6 +9,8 @@ pub mod markdown;
 pub mod text;
 mod words;
 
+pub use words::spaced;
+
 use crate::{
     baseline::Applied,
     event::CaseEvent,

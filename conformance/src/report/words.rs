@@ -7,7 +7,7 @@ use crate::{
     baseline,
     case::{Level, Spec},
     event::{CaseEvent, PartDump, RunStart},
-    tally::Standing,
+    tally::{Cause, Standing},
     verdict::{Check, Outcome},
 };
 
@@ -84,6 +84,20 @@ pub(super) fn dialects(specs: &[Spec]) -> String {
     specs.iter().map(|spec| spec.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
+/// `Failures: 2 causes, 5 checks (and 3 that only warn)`.
+pub(super) fn section(subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>]) -> String {
+    let all: usize = causes.iter().map(|cause| cause.misses.len()).sum();
+    let failures: usize = causes.iter().map(|cause| cause.failures(subject.strict)).sum();
+    let told = format!("{title}: {}", count(causes.len(), "cause"));
+    match (failures, all - failures) {
+        (0, warnings) => format!("{told}, {}", count(warnings, "check")),
+        (failures, 0) => format!("{told}, {}", count(failures, "check")),
+        (failures, warnings) => {
+            format!("{told}, {} (and {warnings} more of the same that only warn)", count(failures, "check"))
+        }
+    }
+}
+
 /// `1 check`, `2 checks`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -110,14 +124,49 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A value for people: text as it is, everything else as compact JSON; no more than `most` characters.
+/// A value for people: text as it is, everything else as JSON on one line; no more than `most` characters.
 pub(super) fn value(value: &Value, most: usize) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Null => return String::new(),
-        other => other.to_string(),
+        other => spaced(other),
     };
     shorten(&text, most)
+}
+
+/// JSON on one line with a space after every comma and colon, so that it can be broken into lines.
+pub fn spaced(value: &Value) -> String {
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    // Writing a value into memory can't fail.
+    match serde::Serialize::serialize(value, &mut serializer) {
+        Ok(()) => String::from_utf8(out).unwrap_or_default(),
+        Err(_) => value.to_string(),
+    }
+}
+
+struct Spaced;
+
+impl serde_json::ser::Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        out.write_all(b": ")
+    }
 }
 
 /// At most `most` characters, control characters shown as escapes.

@@ -1,10 +1,10 @@
 //! Missed checks → causes: one defect of an implementation often misses dozens of checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::Tally;
+use super::{Tally, counts};
 use crate::{
-    case::Level,
+    case::{Level, Source},
     event::CaseEvent,
     verdict::{Check, Outcome},
 };
@@ -46,32 +46,55 @@ impl Cause<'_> {
         keys.dedup();
         keys.len()
     }
+
+    /// How many of its checks fail; the others only warn.
+    pub fn failures(&self, strict: bool) -> usize {
+        self.misses.iter().filter(|miss| counts(miss.check.level, strict)).count()
+    }
 }
 
 impl Tally {
     /// The causes of what was missed, by weight and then by how much they broke. Misses of MAY are no causes.
+    ///
+    /// A golden vector names the bug that it catches. A generated case only knows the property that broke, so it joins
+    /// the vectors that broke the same requirement, where there are any.
     pub fn causes(&self) -> Vec<Cause<'_>> {
+        let missed = || self.checks().filter(|(_, check)| check.missed() && check.level > Level::May);
         let mut groups: BTreeMap<&str, Vec<Miss<'_>>> = BTreeMap::new();
-        for (case, check) in self.checks() {
-            if check.missed() && check.level > Level::May {
-                groups.entry(name_of(case, check)).or_default().push(Miss { case, check });
+        let mut known: HashMap<(&str, Level), &str> = HashMap::new();
+        for (case, check) in missed().filter(|(case, _)| !is_generated(case)) {
+            let name = name_of(case, check);
+            if let Some(id) = check.requirements.first() {
+                known.entry((id, check.level)).or_insert(name);
             }
+            groups.entry(name).or_default().push(Miss { case, check });
+        }
+        for (case, check) in missed().filter(|(case, _)| is_generated(case)) {
+            let of_vectors = check.requirements.iter().find_map(|id| known.get(&(id.as_str(), check.level)));
+            let name = of_vectors.copied().unwrap_or_else(|| name_of(case, check));
+            groups.entry(name).or_default().push(Miss { case, check });
         }
         let mut causes: Vec<Cause<'_>> =
             groups.into_iter().map(|(name, misses)| cause(name, misses)).collect();
         causes.sort_by(|a, b| {
-            let weight = b.level.cmp(&a.level);
+            let weight = b.level.cmp(&a.level).then(b.failures(false).cmp(&a.failures(false)));
             weight.then(b.misses.len().cmp(&a.misses.len())).then(a.name.cmp(b.name))
         });
         causes
     }
 }
 
+fn is_generated(case: &CaseEvent) -> bool {
+    matches!(case.source, Source::Generated { .. })
+}
+
 fn cause<'a>(name: &'a str, mut misses: Vec<Miss<'a>>) -> Cause<'a> {
     misses.sort_by_key(|miss| {
         let size: usize = miss.case.steps.iter().flat_map(|step| &step.parts).map(|part| part.len).sum();
-        // A refusal that did not come says more than a crash behind it, and a small message more than a large one.
-        (std::cmp::Reverse(miss.check.level), miss.check.outcome != Outcome::Fail, size)
+        // A refusal that did not come says more than a crash behind it, a vector more than what was made at random, and a
+        // small message more than a large one.
+        let kind = (miss.check.outcome != Outcome::Fail, is_generated(miss.case));
+        (std::cmp::Reverse(miss.check.level), kind, size)
     });
     let mut requirements = Vec::new();
     for id in misses.iter().flat_map(|miss| &miss.check.requirements) {
@@ -89,7 +112,8 @@ fn name_of<'a>(case: &'a CaseEvent, check: &'a Check) -> &'a str {
     match &case.bug {
         Some(bug) if own || check.requirements.is_empty() => bug,
         _ => {
-            check.requirements.first().or(case.requirements.first()).map_or(case.id.as_str(), String::as_str)
+            let ids = check.requirements.iter().chain(&case.requirements);
+            ids.map(String::as_str).next().unwrap_or(&case.id)
         }
     }
 }

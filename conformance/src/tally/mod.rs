@@ -290,8 +290,11 @@ impl Tally {
         let levels: HashMap<&str, Level> =
             self.start.requirements.iter().map(|brief| (brief.id.as_str(), brief.level)).collect();
         for (_, check) in self.checks() {
+            let own = |id: &String| levels.get(id.as_str()).copied().unwrap_or(check.level);
+            // Above the weight of all its requirements is a check whose verdict the ambiguity list settles.
+            let settled = check.requirements.iter().map(own).all(|level| level < check.level);
             for id in &check.requirements {
-                let level = levels.get(id.as_str()).copied().unwrap_or(check.level).min(check.level);
+                let level = if settled { check.level } else { own(id).min(check.level) };
                 let (status, checks, missed) = found.entry(id).or_insert((Status::NotRun, 0, 0));
                 *status = (*status).max(status_of(check.outcome, level));
                 *checks += usize::from(check.outcome != Outcome::NotApplicable);
@@ -393,6 +396,41 @@ mod tests {
     }
 
     #[test]
+    fn the_ambiguity_list_may_weigh_a_case_above_its_requirement() {
+        let case = sample::case(
+            "hdr/x",
+            "AVP-HDR-003",
+            vec![sample::check("rejects", Outcome::Fail, Level::Must, "AVP-HDR-003")],
+        );
+        let tally = Tally::new(sample::stream(sample::start(), vec![case])).unwrap();
+        assert_eq!(tally.requirement("AVP-HDR-003").unwrap().status, Status::Fail);
+    }
+
+    #[test]
+    fn generated_misses_join_the_vectors_that_broke_the_same() {
+        let mut vector = sample::case(
+            "hdr/x",
+            "AVP-HDR-002",
+            vec![sample::check("rejects", Outcome::Fail, Level::Must, "AVP-HDR-002")],
+        );
+        vector.bug = Some("magic-unchecked".into());
+        let generated = |id: &str, requirement: &str| {
+            let checks = vec![sample::check("rejects", Outcome::Fail, Level::Must, requirement)];
+            let mut case = sample::case(id, requirement, checks);
+            case.source = crate::case::Source::Generated { seed: 1, index: 0 };
+            case.bug = Some("fault-accepted".into());
+            case
+        };
+        let cases =
+            vec![vector, generated("gen/fault/1", "AVP-HDR-002"), generated("gen/fault/2", "AVP-HDR-019")];
+        let tally = Tally::new(sample::stream(sample::start(), cases)).unwrap();
+        let causes = tally.causes();
+        let found: Vec<_> = causes.iter().map(|cause| (cause.name, cause.misses.len())).collect();
+        assert_eq!(found, [("magic-unchecked", 2), ("fault-accepted", 1)]);
+        assert_eq!(causes[0].misses[0].case.id, "hdr/x");
+    }
+
+    #[test]
     fn what_a_crash_breaks_is_there_though_no_case_names_it() {
         let mut case = sample::case(
             "hdr/x",
@@ -460,7 +498,7 @@ mod tests {
         start.unselected = vec!["AVP-HDR-002".into()];
         assert_eq!(standing(start.clone()), Standing::NotJudged);
         start.unselected = Vec::new();
-        start.selection = vec!["--run hdr/magic".into()];
+        start.selection = vec!["--id hdr/magic".into()];
         assert_eq!(standing(start), Standing::NotJudged);
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Derived {
 pub(crate) fn bases<'r>(recipes: &'r [Recipe], goldens: BTreeMap<String, Arc<[u8]>>) -> Bases<'r> {
     let messages = recipes.iter().filter_map(|recipe| {
         let (place, step) = recipe.steps.first()?;
-        let message = Node::new(step, place).get("in")?.get("message")?;
+        let message = Node::new(step, place.clone()).get("in")?.get("message")?;
         Some((recipe.id.as_str(), message))
     });
     Bases::new(goldens, messages.collect())
@@ -76,11 +76,9 @@ pub(crate) fn expand<'r>(recipes: &'r [Recipe], bases: &Bases<'r>) -> (Vec<Expan
 
 impl Expanded<'_> {
     /// One case a dialect.
-    pub(crate) fn into_cases(self, lock: &Lock) -> impl Iterator<Item = Case> {
+    pub(crate) fn cases(&self, lock: &Lock) -> impl Iterator<Item = Case> {
         let rev = lock.rev(&self.recipe.id);
-        // The last dialect takes the steps as they are; only those before it need a copy.
-        let steps = std::iter::repeat_n(self.steps, self.recipe.specs.len());
-        self.recipe.specs.iter().zip(steps).map(move |(spec, steps)| Case {
+        self.recipe.specs.iter().map(move |spec| Case {
             id: self.recipe.id.clone(),
             spec: *spec,
             requirements: held_in(*spec, &self.recipe.requirements),
@@ -89,7 +87,7 @@ impl Expanded<'_> {
             level: self.recipe.level,
             ambiguity: self.recipe.ambiguity.clone(),
             requires: self.recipe.requires.clone(),
-            steps,
+            steps: self.steps.clone(),
             relation: self.recipe.relation.clone(),
             timeout_ms: self.recipe.timeout_ms,
             source: Source::Vector { rev },
@@ -119,7 +117,7 @@ fn check_requirements(recipe: &Recipe) -> Parsed<()> {
 fn expand_one<'r>(recipe: &'r Recipe, bases: &Bases<'r>) -> Parsed<Expanded<'r>> {
     let mut expanded = Expanded { recipe, steps: Vec::new(), patched: Vec::new(), derived: Vec::new() };
     for (place, step) in &recipe.steps {
-        expanded.add_step(&Node::new(step, place), bases)?;
+        expanded.add_step(&Node::new(step, place.clone()), bases)?;
     }
     let count = expanded.steps.len();
     if let Some(relation) = &recipe.relation {

@@ -4,10 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::case::{Level, Relation, Spec};
 
-use super::node::{GrammarError, Node, Parsed};
+use super::node::{GrammarError, Node, Parsed, json_of_yaml};
 use super::sweep::{MAX_COPIES, copies};
 use super::vocabulary::FEATURES;
-use super::yaml::json_of_yaml;
 
 /// Keys that describe one step.
 pub(super) const STEP_KEYS: &[&str] = &["op", "args", "in", "expect", "resource", "repeat"];
@@ -75,17 +74,23 @@ pub(crate) fn read_file(file: &str, text: &str) -> (Vec<Recipe>, Vec<RecipeError
         place: error.place,
         what: error.what,
     };
-    let whole = |what: String| vec![fault("-", GrammarError { place: String::new(), what })];
-    let list = match json_of_yaml(text) {
-        Ok(Value::Array(list)) => list,
-        Ok(Value::Null) => Vec::new(),
-        Ok(_) => return (recipes, whole("expected a list of recipes".to_owned())),
-        Err(error) => return (recipes, whole(format!("no YAML: {error}"))),
+    let list = match serde_yaml::from_str::<serde_yaml::Value>(text) {
+        Ok(serde_yaml::Value::Sequence(list)) => list,
+        Ok(serde_yaml::Value::Null) => Vec::new(),
+        Ok(_) => {
+            let what = "expected a list of recipes".to_owned();
+            return (recipes, vec![fault("-", GrammarError { place: String::new(), what })]);
+        }
+        Err(error) => {
+            let what = format!("no YAML: {error}");
+            return (recipes, vec![fault("-", GrammarError { place: String::new(), what })]);
+        }
     };
-    for (index, written) in list.iter().enumerate() {
-        let name = written.get("id").and_then(Value::as_str);
+    for (index, yaml) in list.iter().enumerate() {
+        let name = yaml.get("id").and_then(serde_yaml::Value::as_str);
         let name = name.map_or_else(|| format!("recipe {}", index + 1), str::to_owned);
-        match variants(&Node::new(written, "")) {
+        let spread = json_of_yaml(yaml, "").and_then(|recipe| variants(&Node::new(&recipe, "")));
+        match spread {
             Err(error) => errors.push(fault(&name, error)),
             Ok(variants) => {
                 for variant in variants {
@@ -203,7 +208,7 @@ fn steps(node: &Node<'_>) -> Parsed<Vec<(String, Value)>> {
     let mut steps = Vec::new();
     for step in list.list()? {
         for copy in copies(&step)? {
-            steps.push((step.place(), Value::Object(copy)));
+            steps.push((step.place.clone(), Value::Object(copy)));
         }
     }
     match steps.is_empty() {

@@ -4,7 +4,7 @@ use avp_conformance::{
     case::{Case, Part, PartData, Source, Step},
     dissect::render::{Style, dump, text},
     event::Annotate,
-    report::text::Layout,
+    report::{spaced, text::Layout},
     requirement::Catalogue,
     select::level_of,
 };
@@ -78,11 +78,7 @@ fn one(out: &mut String, case: &Case, index: usize, step: &Step, layout: &Layout
     };
     out.push_str(&layout.labelled(0, "sends", &format!("{which}{}", step.op)));
     if !step.args.is_empty() {
-        out.push_str(&layout.labelled(
-            2,
-            "args",
-            &short(&Value::Object(step.args.clone()).to_string(), ARGS),
-        ));
+        out.push_str(&layout.labelled(2, "args", &short(&spaced(&Value::Object(step.args.clone())), ARGS)));
     }
     for part in &step.parts {
         describe(out, case, index, step, part, layout, annotate);

@@ -1,6 +1,9 @@
 //! An expectation for people.
 
-use avp_conformance::case::{EncodedExpect, Expect, ExpectPart, PartContent};
+use avp_conformance::{
+    case::{EncodedExpect, Expect, ExpectPart, PartContent},
+    report::spaced,
+};
 use serde_json::{Map, Value};
 
 /// Bytes of an expected part that are shown.
@@ -30,17 +33,17 @@ fn accepted(ok: &Map<String, Value>, should: &Map<String, Value>, parts: &[Expec
     let mut lines = vec!["an answer".to_owned()];
     for (key, value) in ok {
         match key.strip_suffix('?') {
-            Some(key) => lines.push(format!("with {key}, if there is one: {value}")),
-            None => lines.push(format!("with {key}: {value}")),
+            Some(key) => lines.push(format!("with {key}, if there is one: {}", spaced(value))),
+            None => lines.push(format!("with {key}: {}", spaced(value))),
         }
     }
     for (key, value) in should {
-        lines.push(format!("it should have {}: {value}", key.trim_end_matches('?')));
+        lines.push(format!("it should have {}: {}", key.trim_end_matches('?'), spaced(value)));
     }
     for part in parts {
         let content = match &part.content {
             PartContent::Bytes(bytes) => hex(bytes),
-            PartContent::Json(value) => format!("JSON that equals {value}"),
+            PartContent::Json(value) => format!("JSON that equals {}", spaced(value)),
             PartContent::SameAs { step, part, sent } => {
                 let from = if *sent { "sent with" } else { "answered by" };
                 format!("the same bytes as {part} {from} step {}", step + 1)
@@ -54,7 +57,7 @@ fn accepted(ok: &Map<String, Value>, should: &Map<String, Value>, parts: &[Expec
 fn message(encoded: &EncodedExpect) -> Vec<String> {
     let mut lines = vec!["a message that the harness's own dissector finds right".to_owned()];
     if let Some(metadata) = &encoded.metadata {
-        lines.push(format!("with the metadata {}", Value::Object(metadata.clone())));
+        lines.push(format!("with the metadata {}", spaced(&Value::Object(metadata.clone()))));
     }
     if let Some(payload) = &encoded.payload {
         lines.push(format!("with the payload {}", hex(payload)));

@@ -28,9 +28,9 @@ use super::{
 #[command(after_help = "\
 Examples:
   avp-conformance show AVP-HDR-002                        a requirement
-  avp-conformance show hdr/magic-swapped                  a case, with its bytes
-  avp-conformance show hdr/magic-swapped@0.4#rejects      the case of a check, as reports name it
-  avp-conformance show hdr/magic-swapped --bytes message > message.bin
+  avp-conformance show hdr/magic/swapped                  a case, with its bytes
+  avp-conformance show hdr/magic/swapped@0.4#rejects      the case of a check, as reports name it
+  avp-conformance show hdr/magic/swapped --bytes message > message.bin
 ")]
 pub(super) struct ShowArgs {
     /// A requirement, a case or a check

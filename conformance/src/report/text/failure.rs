@@ -29,7 +29,7 @@ pub(super) fn write(
     cause: &Cause<'_>,
 ) {
     out.push('\n');
-    title(out, layout, number, cause);
+    title(out, subject, layout, number, cause);
     for id in cause.requirements.iter().take(SENTENCES) {
         requirement(out, subject, layout, id);
     }
@@ -41,11 +41,13 @@ pub(super) fn write(
         out.push_str(&layout.labelled(2, "why", &first.case.why));
     }
     if let Some(ambiguity) = &first.case.ambiguity {
-        out.push_str(&layout.labelled(2, "settled by", &format!("{ambiguity} of the ambiguity list")));
+        let level = words::level(first.check.level);
+        let told = format!("{ambiguity} of the ambiguity list, as {level}");
+        out.push_str(&layout.labelled(2, "settled by", &told));
     }
     out.push('\n');
     miss(out, layout, first);
-    also(out, layout, cause);
+    also(out, subject, layout, cause);
     let listed = words::listed(subject, first.case, first.check);
     if !listed.is_empty() {
         out.push_str(&layout.labelled(2, "baseline", &listed));
@@ -55,16 +57,18 @@ pub(super) fn write(
     out.push_str(&format!("  {}{}\n", layout.dim("repeat     "), layout.bold(&repeat)));
 }
 
-fn title(out: &mut String, layout: &Layout, number: usize, cause: &Cause<'_>) {
-    let left = format!("── {number} ── {} ", cause.name);
+fn title(out: &mut String, subject: &Subject<'_>, layout: &Layout, number: usize, cause: &Cause<'_>) {
+    let failures = cause.failures(subject.strict);
+    let checks = match (failures, cause.misses.len() - failures) {
+        (0, warnings) => words::count(warnings, "check"),
+        (failures, 0) => words::count(failures, "check"),
+        (failures, warnings) => {
+            format!("{} and {}", words::count(failures, "check"), words::count(warnings, "warning"))
+        }
+    };
     let cases = words::count(cause.cases(), "case");
-    let right = format!(
-        " {} · {} in {cases} ──",
-        words::level(cause.level),
-        words::count(cause.misses.len(), "check")
-    );
-    let gap = layout.columns().saturating_sub(left.chars().count() + right.chars().count()).max(2);
-    out.push_str(&format!("{}\n", layout.bold(&format!("{left}{}{right}", "─".repeat(gap)))));
+    let right = format!("{} · {checks} in {cases}", words::level(cause.level));
+    out.push_str(&layout.title(&format!("{number} ── {}", cause.name), &right));
 }
 
 fn requirement(out: &mut String, subject: &Subject<'_>, layout: &Layout, id: &str) {
@@ -116,15 +120,14 @@ fn exchange(out: &mut String, layout: &Layout, case: &CaseEvent, index: usize, s
     let args = if step.args.is_empty() {
         String::new()
     } else {
-        format!(" {}", words::shorten(&serde_json::Value::Object(step.args.clone()).to_string(), VALUE))
+        format!(" {}", words::value(&serde_json::Value::Object(step.args.clone()), VALUE))
     };
     out.push_str(&layout.labelled(4, "sent", &format!("{which}{}{args}", step.op)));
     parts(out, layout, case, index, &step.parts, true);
     let (told, answered): (String, &[PartDump]) = match &step.answer {
-        AnswerDump::Ok { ok, parts } => (
-            format!("ok {}", words::shorten(&serde_json::Value::Object(ok.clone()).to_string(), VALUE)),
-            parts,
-        ),
+        AnswerDump::Ok { ok, parts } => {
+            (format!("ok {}", words::value(&serde_json::Value::Object(ok.clone()), VALUE)), parts)
+        }
         AnswerDump::Err { code, detail } => (format!("err {code}: {}", words::shorten(detail, VALUE)), &[]),
         AnswerDump::Unsupported { why } => (format!("unsupported: {why}"), &[]),
         AnswerDump::Fault { text } => (format!("fault: {}", words::shorten(text, VALUE)), &[]),
@@ -176,15 +179,18 @@ fn stderr(out: &mut String, layout: &Layout, stderr: &str) {
     }
 }
 
-fn also(out: &mut String, layout: &Layout, cause: &Cause<'_>) {
-    let mut names: Vec<String> = cause.misses.iter().skip(1).map(Miss::name).collect();
+fn also(out: &mut String, subject: &Subject<'_>, layout: &Layout, cause: &Cause<'_>) {
+    // Of a cause that fails, the checks that only warn are counted above and not named.
+    let failures = cause.failures(subject.strict);
+    let told = if failures == 0 { cause.misses.len() } else { failures };
+    let mut names: Vec<String> = cause.misses.iter().take(told).skip(1).map(Miss::name).collect();
     names.dedup();
     if names.is_empty() {
         return;
     }
-    let mut told = names.iter().take(ALSO).cloned().collect::<Vec<_>>().join("  ");
+    let mut told = names.iter().take(ALSO).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > ALSO {
-        told.push_str(&format!("  and {} more", names.len() - ALSO));
+        told.push_str(&format!(", and {} more", names.len() - ALSO));
     }
     out.push_str(&layout.labelled(2, "also", &told));
 }

@@ -15,6 +15,9 @@ use crate::{
     verdict::Outcome,
 };
 
+/// Most reasons for not running something that are told: the first screen is for the verdict.
+const REASONS: usize = 6;
+
 /// Most causes that are told in full.
 const FULL: usize = 60;
 
@@ -31,7 +34,7 @@ pub fn render(subject: &Subject<'_>, layout: &Layout, verbose: bool) -> String {
         causes.iter().partition(|cause| counts(cause.level, subject.strict));
     if !failures.is_empty() {
         out.push('\n');
-        section(&mut out, layout, "Failures", &failures);
+        section(&mut out, subject, "Failures", &failures, layout);
         for (n, cause) in failures.iter().enumerate().take(FULL) {
             failure::write(&mut out, subject, layout, n + 1, cause);
         }
@@ -39,7 +42,7 @@ pub fn render(subject: &Subject<'_>, layout: &Layout, verbose: bool) -> String {
     }
     if !warnings.is_empty() {
         out.push('\n');
-        section(&mut out, layout, "Warnings", &warnings);
+        section(&mut out, subject, "Warnings", &warnings, layout);
         if verbose {
             for (n, cause) in warnings.iter().enumerate() {
                 failure::write(&mut out, subject, layout, failures.len() + n + 1, cause);
@@ -119,10 +122,16 @@ fn notes(out: &mut String, subject: &Subject<'_>, layout: &Layout) {
         }
     }
     reasons.sort_by_key(|(_, cases)| std::cmp::Reverse(*cases));
-    for (n, (note, cases)) in reasons.iter().enumerate() {
+    for (n, (note, cases)) in reasons.iter().enumerate().take(REASONS) {
         let label = if n == 0 { "not run" } else { "" };
         let why = if note.is_empty() { "does not apply" } else { note };
         out.push_str(&layout.labelled(1, label, &format!("{}: {why}", words::count(*cases, "check"))));
+    }
+    if let Some(more) = reasons.get(REASONS..).filter(|more| !more.is_empty()) {
+        let checks = more.iter().map(|(_, cases)| cases).sum();
+        let told =
+            format!("{} for {} more", words::count(checks, "check"), words::count(more.len(), "reason"));
+        out.push_str(&layout.labelled(1, "", &told));
     }
     let infos = tally
         .checks()
@@ -154,9 +163,8 @@ fn notes(out: &mut String, subject: &Subject<'_>, layout: &Layout) {
     }
 }
 
-fn section(out: &mut String, layout: &Layout, title: &str, causes: &[&Cause<'_>]) {
-    let checks = causes.iter().map(|cause| cause.misses.len()).sum();
-    let told = format!("{title}: {}, {}", words::count(causes.len(), "cause"), words::count(checks, "check"));
+fn section(out: &mut String, subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>], layout: &Layout) {
+    let told = words::section(subject, title, causes);
     out.push_str(&format!("{}\n", layout.bold(&told)));
 }
 

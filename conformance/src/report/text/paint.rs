@@ -56,8 +56,14 @@ impl Layout {
 
     /// A line across with a name on its left and a note on its right.
     pub fn title(&self, left: &str, right: &str) -> String {
-        let used = left.chars().count() + right.chars().count();
-        let gap = self.columns().saturating_sub(used + 8).max(2);
+        /// `── `, ` `, two dashes at least, ` ` and ` ──`.
+        const FRAME: usize = 10;
+        let room = self.columns().saturating_sub(right.chars().count() + FRAME).max(8);
+        let left = match left.char_indices().nth(room) {
+            None => left.to_owned(),
+            Some(_) => left.chars().take(room - 1).chain(['…']).collect(),
+        };
+        let gap = room - left.chars().count() + 2;
         format!("{}\n", self.bold(&format!("── {left} {} {right} ──", "─".repeat(gap))))
     }
 

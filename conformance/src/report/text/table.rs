@@ -5,15 +5,15 @@ use crate::tally::{AreaVerdict, Tally};
 
 /// Requirements and checks by area.
 pub(super) fn areas(tally: &Tally, layout: &Layout) -> String {
-    const TITLE: usize = 44;
+    const TITLE: usize = 48;
     let areas = tally.areas();
     let title = areas.iter().map(|area| area.title.chars().count()).max().unwrap_or(0).clamp(10, TITLE);
-    let title = title.min(layout.columns().saturating_sub(58)).max(10);
+    let title = title.min(layout.columns().saturating_sub(54)).max(10);
     let mut out = String::new();
-    let head = format!(" {:5} {:title$}  {:>30}  {:>16}", "area", "", "requirements", "checks");
+    let head = format!(" {:5} {:title$}  {:>27}  {:>15}", "area", "", "requirements", "checks");
     out.push_str(&format!("{}\n", layout.dim(head.trim_end())));
     let head = format!(
-        " {:5} {:title$}  {:>5} {:>5} {:>5} {:>5} {:>7} {:>8} {:>7}",
+        " {:5} {:title$}  {:>4} {:>4} {:>4} {:>4} {:>7} {:>8} {:>6}",
         "", "", "pass", "fail", "warn", "info", "not run", "made", "missed"
     );
     out.push_str(&format!("{}\n", layout.dim(&head)));
@@ -53,12 +53,12 @@ fn row(area: &AreaVerdict, title: usize, layout: &Layout) -> String {
     format!(
         " {:5} {name:title$}  {} {} {} {} {} {} {}\n",
         area.code,
-        cell(area.pass, 5, &plain),
-        cell(area.fail, 5, &|text| layout.bad(text)),
-        cell(area.warn, 5, &|text| layout.odd(text)),
-        cell(area.info, 5, &plain),
+        cell(area.pass, 4, &plain),
+        cell(area.fail, 4, &|text| layout.bad(text)),
+        cell(area.warn, 4, &|text| layout.odd(text)),
+        cell(area.info, 4, &plain),
         cell(area.not_run, 7, &plain),
         cell(area.checks, 8, &plain),
-        cell(area.missed, 7, &plain),
+        cell(area.missed, 6, &plain),
     )
 }
