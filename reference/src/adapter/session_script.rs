@@ -33,8 +33,9 @@ pub(super) struct Step<'a> {
     mode: Option<Cow<'a, str>>,
 }
 
-/// A store under a clock that the script sets. Before a `stored` step the store's reaper is played as its thread would
-/// have run: every [`Reaper::DEFAULT_INTERVAL`] of the script's time.
+/// A store under a clock that the script sets. The store's reaper is played as its thread would run: every
+/// [`Reaper::DEFAULT_INTERVAL`] of the script's time. A clean-up counts what the reaper took, so no step's answer but
+/// that of `stored` depends on it.
 pub(super) struct Script {
     clock: Arc<ManualClock>,
     store: SessionStore,
@@ -55,8 +56,7 @@ impl Script {
 
     /// Does a step and tells what came of it.
     pub(super) fn run(&mut self, step: &Step<'_>) -> Result<Value, Error> {
-        // A reaper that ran before `cleanup` would take the sessions that the step is asked to count.
-        self.advance(step.at, step.action == "stored")?;
+        self.advance(step.at)?;
         let label = step.session.as_deref().unwrap_or_default();
         let id = self.ids.get(label).map_or(label, String::as_str);
         Ok(match step.action.as_ref() {
@@ -75,7 +75,7 @@ impl Script {
         })
     }
 
-    fn advance(&mut self, at: f64, reap: bool) -> Result<(), Error> {
+    fn advance(&mut self, at: f64) -> Result<(), Error> {
         if !(-MAX_SECONDS..=MAX_SECONDS).contains(&at) {
             return Err(invalid("steps", format!("at within {MAX_SECONDS} seconds"), at.to_string()));
         }
@@ -83,7 +83,7 @@ impl Script {
         let offset = Duration::from_nanos((at.abs() * 1e9).round() as u64);
         let now = if at < 0.0 { ORIGIN - offset } else { ORIGIN + offset };
         let quiet = now.saturating_sub(self.reaped);
-        if reap && quiet >= Reaper::DEFAULT_INTERVAL {
+        if quiet >= Reaper::DEFAULT_INTERVAL {
             // Of all runs in a quiet stretch the last one finds what the others would have found.
             let into_interval = quiet.as_nanos() % Reaper::DEFAULT_INTERVAL.as_nanos();
             // The remainder is below the interval, which fits.
