@@ -97,7 +97,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "skips verification when the checksum is zero",
         ask | frame | {
             rewrite(frame, |wire| {
-                wire.edit(|n, _, b| if n == 15 && b == [0x78, 0] { Vec::new() } else { b.to_vec() })
+                wire.edit(|n, _, b| if n == 15 && b == [0x78, 0] { Vec::new() } else { b.to_vec() });
             });
         },
         tell | asked,
@@ -189,7 +189,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                         .enumerate()
                         .map(|(i, b)| if i > 1 && !b.is_ascii() { b'?' } else { *b })
                         .collect()
-                })
+                });
             });
         }
     ),
@@ -231,7 +231,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "overlooks an unpacked tensor_shape",
         ask | frame | {
             rewrite(frame, |wire| {
-                wire.edit(|n, kind, b| if (n, kind) == (9, 0) { Vec::new() } else { b.to_vec() })
+                wire.edit(|n, kind, b| if (n, kind) == (9, 0) { Vec::new() } else { b.to_vec() });
             });
         },
         tell | asked,
