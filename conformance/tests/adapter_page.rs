@@ -1,4 +1,5 @@
 //! The example on the contract page is run as it stands there, through the real pipe.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for such")]
 
 use std::path::Path;
 use std::sync::Arc;

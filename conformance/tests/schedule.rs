@@ -1,4 +1,5 @@
 //! Whole runs: their beginning, their end, their order, and what flows through them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for such")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The template adapters are set up as their descriptions say and judged by the whole suite of vectors.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for such")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

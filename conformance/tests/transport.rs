@@ -1,4 +1,5 @@
 //! Children as they come: every way in which an exchange can go.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for such")]
 
 mod support;
 

@@ -170,7 +170,7 @@ fn decodes(patient: &mut Patient<'_>) -> Finding {
     };
     let dims = [ok.get("metadata").and_then(|metadata| metadata.get("hidden_dim"))];
     if dims != [Some(&json!(2))] {
-        let seen = ok.get("metadata").map_or("no `metadata`".to_owned(), Value::to_string);
+        let seen = ok.get("metadata").map_or_else(|| "no `metadata`".to_owned(), Value::to_string);
         return bad(
             format!("metadata came back as {seen}"),
             "The message has hidden_dim 2 and tensor_shape [2]. Put the decoded metadata under `ok.metadata`.",
@@ -291,7 +291,8 @@ fn told(answer: &Answer) -> String {
 
 fn first_difference(sent: &[u8], back: &[u8]) -> String {
     let same = sent.iter().zip(back).take_while(|(a, b)| a == b).count();
-    let byte = |bytes: &[u8]| bytes.get(same).map_or("nothing".to_owned(), |byte| format!("0x{byte:02x}"));
+    let byte =
+        |bytes: &[u8]| bytes.get(same).map_or_else(|| "nothing".to_owned(), |byte| format!("0x{byte:02x}"));
     format!(
         "{} bytes were sent and {} came back; the first difference is at {same}: {} for {}",
         sent.len(),
