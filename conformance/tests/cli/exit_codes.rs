@@ -141,7 +141,6 @@ fn code_6_for_vectors_that_drifted() {
 
 #[cfg(unix)]
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a file that another process writes can only be polled")]
 fn code_130_keeps_what_was_judged() {
     let folder = tempfile::tempdir().unwrap();
     let events = folder.path().join("run.ndjson");
