@@ -146,7 +146,8 @@ impl<'a> Bases<'a> {
         let count = node.need("count")?.u64()?;
         once.shift_remove("count");
         let once = Value::Object(once);
-        let piece = self.bytes(&Node::new(&once, node.place.clone()))?;
+        let place = node.place();
+        let piece = self.bytes(&Node::new(&once, &place))?;
         let len = (piece.len() as u64).checked_mul(count);
         match (&piece[..], len) {
             ([byte], Some(len)) => Ok(Content::Run { byte: *byte, len }),

@@ -12,7 +12,7 @@ use super::argument::arguments;
 use super::evaluate::Bases;
 use super::lock::Lock;
 use super::node::{GrammarError, Node, Parsed};
-use super::recipe::{Recipe, RecipeError, STEP_KEYS};
+use super::recipe::{Recipe, RecipeError};
 use super::vocabulary::OPS;
 
 /// Most steps of one case: each is a request to one child, and a case has one time limit.
@@ -39,7 +39,7 @@ pub(crate) struct Derived {
 pub(crate) fn bases<'r>(recipes: &'r [Recipe], goldens: BTreeMap<String, Arc<[u8]>>) -> Bases<'r> {
     let messages = recipes.iter().filter_map(|recipe| {
         let (place, step) = recipe.steps.first()?;
-        let message = Node::new(step, place.clone()).get("in")?.get("message")?;
+        let message = Node::new(step, place).get("in")?.get("message")?;
         Some((recipe.id.as_str(), message))
     });
     Bases::new(goldens, messages.collect())
@@ -76,9 +76,11 @@ pub(crate) fn expand<'r>(recipes: &'r [Recipe], bases: &Bases<'r>) -> (Vec<Expan
 
 impl Expanded<'_> {
     /// One case a dialect.
-    pub(crate) fn cases(&self, lock: &Lock) -> impl Iterator<Item = Case> {
+    pub(crate) fn into_cases(self, lock: &Lock) -> impl Iterator<Item = Case> {
         let rev = lock.rev(&self.recipe.id);
-        self.recipe.specs.iter().map(move |spec| Case {
+        // The last dialect takes the steps as they are; only those before it need a copy.
+        let steps = std::iter::repeat_n(self.steps, self.recipe.specs.len());
+        self.recipe.specs.iter().zip(steps).map(move |(spec, steps)| Case {
             id: self.recipe.id.clone(),
             spec: *spec,
             requirements: held_in(*spec, &self.recipe.requirements),
@@ -87,7 +89,7 @@ impl Expanded<'_> {
             level: self.recipe.level,
             ambiguity: self.recipe.ambiguity.clone(),
             requires: self.recipe.requires.clone(),
-            steps: self.steps.clone(),
+            steps,
             relation: self.recipe.relation.clone(),
             timeout_ms: self.recipe.timeout_ms,
             source: Source::Vector { rev },
@@ -117,7 +119,7 @@ fn check_requirements(recipe: &Recipe) -> Parsed<()> {
 fn expand_one<'r>(recipe: &'r Recipe, bases: &Bases<'r>) -> Parsed<Expanded<'r>> {
     let mut expanded = Expanded { recipe, steps: Vec::new(), patched: Vec::new(), derived: Vec::new() };
     for (place, step) in &recipe.steps {
-        expanded.add_step(&Node::new(step, place.clone()), bases)?;
+        expanded.add_step(&Node::new(step, place), bases)?;
     }
     let count = expanded.steps.len();
     if let Some(relation) = &recipe.relation {
@@ -139,7 +141,6 @@ fn expand_one<'r>(recipe: &'r Recipe, bases: &Bases<'r>) -> Parsed<Expanded<'r>>
 
 impl Expanded<'_> {
     fn add_step(&mut self, node: &Node<'_>, bases: &Bases<'_>) -> Parsed<()> {
-        node.object_of(STEP_KEYS)?;
         let op = node.need("op")?;
         if !OPS.contains(&op.string()?) {
             return Err(op.error(format!("unknown operation; known: {}", OPS.join(", "))));

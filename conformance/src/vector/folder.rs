@@ -114,11 +114,11 @@ impl Dist {
         let inputs: BTreeMap<String, Digest> =
             expanded.iter().map(|one| (one.recipe.id.clone(), writer.input(&one.steps))).collect();
         let next = lock.advanced(&inputs).map_err(RecipesError::from)?;
-        let cases: Vec<Case> = expanded.iter().flat_map(|one| one.cases(&next)).collect();
         let wrong = disagreements(&expanded);
         if !wrong.is_empty() {
             return Err(FolderError::Disagreements(wrong));
         }
+        let cases: Vec<Case> = expanded.into_iter().flat_map(|one| one.into_cases(&next)).collect();
 
         let mut writer = ManifestWriter::default();
         let mut made = BTreeMap::new();

@@ -146,7 +146,8 @@ impl Bases<'_> {
         let mut rest = patch.object()?.clone();
         rest.shift_remove(key);
         let rest = Value::Object(rest);
-        Ok(self.bytes(&Node::new(&rest, patch.place.clone()))?.to_vec())
+        let place = patch.place();
+        Ok(self.bytes(&Node::new(&rest, &place))?.to_vec())
     }
 
     fn patch_metadata(&self, node: &Node<'_>, now: &Patched) -> Parsed<Vec<u8>> {

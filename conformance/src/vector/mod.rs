@@ -24,9 +24,12 @@ mod proof;
 mod recipe;
 mod sweep;
 mod vocabulary;
+mod yaml;
 
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 use crate::case::Case;
 
@@ -67,7 +70,7 @@ pub fn cases() -> Result<Vec<Case>, RecipesError> {
 /// [`RecipesError`] with everything that is wrong, sorted by file.
 pub fn cases_of(files: &[(String, String)], lock: &Lock) -> Result<Vec<Case>, RecipesError> {
     let recipes = Recipes::read(files);
-    Ok(recipes.expand()?.iter().flat_map(|expanded| expanded.cases(lock)).collect())
+    Ok(recipes.expand()?.into_iter().flat_map(|expanded| expanded.into_cases(lock)).collect())
 }
 
 /// All recipes, and what is wrong with those that could not be read.
@@ -77,14 +80,18 @@ struct Recipes {
 }
 
 impl Recipes {
+    /// Reading YAML takes longer than everything else that happens to a recipe, so the files are read side by side.
     fn read(files: &[(String, String)]) -> Self {
-        let mut all = Self { recipes: Vec::new(), errors: Vec::new() };
-        for (name, text) in files {
-            let (recipes, errors) = read_file(name, text);
-            all.recipes.extend(recipes);
-            all.errors.extend(errors);
-        }
-        all
+        let read = thread::scope(|scope| {
+            let threads: Vec<_> =
+                files.iter().map(|(name, text)| scope.spawn(move || read_file(name, text))).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+        let (recipes, errors): (Vec<_>, Vec<_>) = Vec::into_iter(read).unzip();
+        Self { recipes: recipes.into_iter().flatten().collect(), errors: errors.concat() }
     }
 
     /// Every recipe with its steps, by id.

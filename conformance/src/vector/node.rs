@@ -1,6 +1,6 @@
-//! YAML as a tree whose every place can name itself in an error.
+//! Values that can name their place in an error.
 
-use serde_json::{Map, Number as JsonNumber, Value};
+use serde_json::{Map, Value};
 
 use crate::build::Number;
 
@@ -16,71 +16,33 @@ pub(crate) struct GrammarError {
 
 pub(crate) type Parsed<T> = Result<T, GrammarError>;
 
-/// YAML → JSON. NaN and the infinities become the strings that recipes also use for them.
-pub(crate) fn json_of_yaml(yaml: &serde_yaml::Value, place: &str) -> Parsed<Value> {
-    let error = |what: String| GrammarError { place: place.to_owned(), what };
-    Ok(match yaml {
-        serde_yaml::Value::Null => Value::Null,
-        serde_yaml::Value::Bool(value) => Value::Bool(*value),
-        serde_yaml::Value::String(value) => Value::String(value.clone()),
-        serde_yaml::Value::Number(number) => json_of_number(number),
-        serde_yaml::Value::Sequence(items) => {
-            let mut list = Vec::with_capacity(items.len());
-            for (index, item) in items.iter().enumerate() {
-                list.push(json_of_yaml(item, &format!("{place}[{index}]"))?);
-            }
-            Value::Array(list)
-        }
-        serde_yaml::Value::Mapping(entries) => {
-            let mut map = Map::new();
-            for (key, value) in entries {
-                let serde_yaml::Value::String(key) = key else {
-                    return Err(error(format!("the key {key:?} is no text; put it in quotes")));
-                };
-                map.insert(key.clone(), json_of_yaml(value, &join(place, key))?);
-            }
-            Value::Object(map)
-        }
-        serde_yaml::Value::Tagged(tagged) => {
-            return Err(error(format!("the YAML tag {} has no meaning here", tagged.tag)));
-        }
-    })
-}
-
-fn json_of_number(number: &serde_yaml::Number) -> Value {
-    if let Some(value) = number.as_u64() {
-        return value.into();
-    }
-    if let Some(value) = number.as_i64() {
-        return value.into();
-    }
-    let value = number.as_f64().unwrap_or(f64::NAN);
-    match JsonNumber::from_f64(value) {
-        Some(number) => Value::Number(number),
-        None if value.is_nan() => "nan".into(),
-        None if value > 0.0 => "inf".into(),
-        None => "-inf".into(),
-    }
-}
-
-fn join(place: &str, key: &str) -> String {
-    if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }
-}
-
-/// A value with its place.
-#[derive(Clone, Debug)]
+/// A value inside a recipe. Its place is looked up only when an error names it.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) value: &'a Value,
-    pub(crate) place: String,
+    root: &'a Value,
+    root_place: &'a str,
 }
 
 impl<'a> Node<'a> {
-    pub(crate) fn new(value: &'a Value, place: impl Into<String>) -> Self {
-        Self { value, place: place.into() }
+    /// The outermost value, with its place in the recipe.
+    pub(crate) fn new(value: &'a Value, place: &'a str) -> Self {
+        Self { value, root: value, root_place: place }
+    }
+
+    fn inside(&self, value: &'a Value) -> Self {
+        Self { value, ..*self }
+    }
+
+    /// E.g. `in.message.patch[0]`.
+    pub(crate) fn place(&self) -> String {
+        let mut place = self.root_place.to_owned();
+        find(self.root, self.value, &mut place);
+        place
     }
 
     pub(crate) fn error(&self, what: impl Into<String>) -> GrammarError {
-        GrammarError { place: self.place.clone(), what: what.into() }
+        GrammarError { place: self.place(), what: what.into() }
     }
 
     fn wanted(&self, what: &str) -> GrammarError {
@@ -109,7 +71,7 @@ impl<'a> Node<'a> {
     /// The value under a key of a mapping.
     pub(crate) fn get(&self, key: &str) -> Option<Self> {
         let value = self.value.as_object()?.get(key)?;
-        Some(Self { value, place: join(&self.place, key) })
+        Some(self.inside(value))
     }
 
     pub(crate) fn need(&self, key: &str) -> Parsed<Self> {
@@ -121,22 +83,18 @@ impl<'a> Node<'a> {
     pub(crate) fn single(&self) -> Parsed<(&'a str, Self)> {
         let map = self.object()?;
         match map.iter().next() {
-            Some((key, value)) if map.len() == 1 => Ok((key, Self { value, place: join(&self.place, key) })),
+            Some((key, value)) if map.len() == 1 => Ok((key, self.inside(value))),
             _ => Err(self.wanted("a mapping with one key")),
         }
     }
 
     pub(crate) fn list(&self) -> Parsed<Vec<Self>> {
         let items = self.value.as_array().ok_or_else(|| self.wanted("a list"))?;
-        let item = |(index, value)| Self { value, place: format!("{}[{index}]", self.place) };
-        Ok(items.iter().enumerate().map(item).collect())
+        Ok(items.iter().map(|item| self.inside(item)).collect())
     }
 
     pub(crate) fn entries(&self) -> Parsed<Vec<(&'a str, Self)>> {
-        let entry = |(key, value): (&'a String, &'a Value)| {
-            (key.as_str(), Self { value, place: join(&self.place, key) })
-        };
-        Ok(self.object()?.iter().map(entry).collect())
+        Ok(self.object()?.iter().map(|(key, value)| (key.as_str(), self.inside(value))).collect())
     }
 
     pub(crate) fn string(&self) -> Parsed<&'a str> {
@@ -205,6 +163,32 @@ impl<'a> Node<'a> {
     }
 }
 
+/// Extends `place`, which names `value`, to name `target`, the very same object inside it.
+fn find(value: &Value, target: &Value, place: &mut String) -> bool {
+    if std::ptr::eq(value, target) {
+        return true;
+    }
+    let len = place.len();
+    let mut found = |step: &str, inner: &Value| {
+        place.push_str(step);
+        let found = find(inner, target, place);
+        if !found {
+            place.truncate(len);
+        }
+        found
+    };
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().any(|(index, item)| found(&format!("[{index}]"), item))
+        }
+        Value::Object(map) => map.iter().any(|(key, inner)| match len {
+            0 => found(key, inner),
+            _ => found(&format!(".{key}"), inner),
+        }),
+        _ => false,
+    }
+}
+
 /// Bytes of hex digits, spaces allowed.
 pub(crate) fn hex_bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 2);
@@ -223,38 +207,30 @@ pub(crate) fn hex_bytes(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn json(yaml: &str) -> Parsed<Value> {
-        json_of_yaml(&serde_yaml::from_str(yaml).unwrap(), "")
-    }
-
-    #[test]
-    fn special_numbers_become_text() {
-        assert_eq!(
-            json("[.nan, .inf, -.inf, 0x10, -1, 1.5]").unwrap(),
-            serde_json::json!(["nan", "inf", "-inf", 16, -1, 1.5])
-        );
-    }
-
-    #[test]
-    fn keys_must_be_text() {
-        assert!(json("{1: a}").unwrap_err().what.contains("quotes"));
-        assert!(json("a: !tag b").unwrap_err().to_string().starts_with("a: "));
-    }
-
     #[test]
     fn hex_needs_pairs_and_quotes() {
         assert_eq!(hex_bytes("4156 01\nff"), Some(vec![0x41, 0x56, 1, 0xff]));
         assert_eq!(hex_bytes("415"), None);
         assert_eq!(hex_bytes("4g"), None);
-        let value = json("{hex: 4156}").unwrap();
+        let value = serde_json::json!({"hex": 4156});
         let error = Node::new(&value, "in").need("hex").unwrap().hex().unwrap_err();
         assert_eq!(error.to_string(), "in.hex: expected hex digits in quotes, found 4156");
     }
 
     #[test]
     fn unknown_keys_are_named() {
-        let value = json("{at: 1, hexx: '00'}").unwrap();
+        let value = serde_json::json!({"at": 1, "hexx": "00"});
         let error = Node::new(&value, "patch[0]").object_of(&["at", "hex"]).unwrap_err();
         assert_eq!(error.to_string(), "patch[0]: unknown key `hexx`; known here: at, hex");
+    }
+
+    #[test]
+    fn places_are_found() {
+        let value = serde_json::json!({"a": [{"b": 1}, {"b": 1}]});
+        let node = Node::new(&value, "");
+        let inner = node.need("a").unwrap().list().unwrap()[1].need("b").unwrap();
+        assert_eq!(inner.place(), "a[1].b");
+        assert_eq!(Node::new(&value, "steps[0]").need("a").unwrap().place(), "steps[0].a");
+        assert_eq!(node.place(), "");
     }
 }

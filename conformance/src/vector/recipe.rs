@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 
 use crate::case::{Level, Relation, Spec};
 
-use super::node::{GrammarError, Node, Parsed, json_of_yaml};
+use super::node::{GrammarError, Node, Parsed};
 use super::sweep::{MAX_COPIES, copies};
 use super::vocabulary::FEATURES;
+use super::yaml::json_of_yaml;
 
 /// Keys that describe one step.
-pub(super) const STEP_KEYS: &[&str] = &["op", "args", "in", "expect", "resource", "repeat"];
+const STEP_KEYS: &[&str] = &["op", "args", "in", "expect", "resource", "repeat"];
 
 /// Keys of a recipe, besides a step's.
 const RECIPE_KEYS: &[&str] = &[
@@ -60,7 +61,8 @@ pub(crate) struct Recipe {
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) multi_fault: bool,
     pub(crate) relation: Option<Relation>,
-    /// One mapping of [`STEP_KEYS`] a step, repetitions not yet written out, with its place in the recipe.
+    /// The mapping that describes each step, repetitions not yet written out, with its place in the recipe. A recipe of
+    /// one step is that mapping itself.
     pub(crate) steps: Vec<(String, Value)>,
 }
 
@@ -74,28 +76,22 @@ pub(crate) fn read_file(file: &str, text: &str) -> (Vec<Recipe>, Vec<RecipeError
         place: error.place,
         what: error.what,
     };
-    let list = match serde_yaml::from_str::<serde_yaml::Value>(text) {
-        Ok(serde_yaml::Value::Sequence(list)) => list,
-        Ok(serde_yaml::Value::Null) => Vec::new(),
-        Ok(_) => {
-            let what = "expected a list of recipes".to_owned();
-            return (recipes, vec![fault("-", GrammarError { place: String::new(), what })]);
-        }
-        Err(error) => {
-            let what = format!("no YAML: {error}");
-            return (recipes, vec![fault("-", GrammarError { place: String::new(), what })]);
-        }
+    let whole = |what: String| vec![fault("-", GrammarError { place: String::new(), what })];
+    let list = match json_of_yaml(text) {
+        Ok(Value::Array(list)) => list,
+        Ok(Value::Null) => Vec::new(),
+        Ok(_) => return (recipes, whole("expected a list of recipes".to_owned())),
+        Err(error) => return (recipes, whole(format!("no YAML: {error}"))),
     };
-    for (index, yaml) in list.iter().enumerate() {
-        let name = yaml.get("id").and_then(serde_yaml::Value::as_str);
+    for (index, written) in list.into_iter().enumerate() {
+        let name = written.get("id").and_then(Value::as_str);
         let name = name.map_or_else(|| format!("recipe {}", index + 1), str::to_owned);
-        let spread = json_of_yaml(yaml, "").and_then(|recipe| variants(&Node::new(&recipe, "")));
-        match spread {
+        match variants(written) {
             Err(error) => errors.push(fault(&name, error)),
             Ok(variants) => {
                 for variant in variants {
                     let name = variant.get("id").and_then(Value::as_str).unwrap_or(&name).to_owned();
-                    match recipe(file, &Node::new(&Value::Object(variant), "")) {
+                    match recipe(file, Value::Object(variant)) {
                         Ok(recipe) => recipes.push(recipe),
                         Err(error) => errors.push(fault(&name, error)),
                     }
@@ -107,13 +103,13 @@ pub(crate) fn read_file(file: &str, text: &str) -> (Vec<Recipe>, Vec<RecipeError
 }
 
 /// The recipe once a variant, `each` and `sweep` resolved.
-fn variants(recipe: &Node<'_>) -> Parsed<Vec<Map<String, Value>>> {
-    let mut own = recipe.object()?.clone();
-    own.shift_remove("each");
-    let Some(each) = recipe.get("each") else {
+fn variants(recipe: Value) -> Parsed<Vec<Map<String, Value>>> {
+    let id = Node::new(&recipe, "").need("id")?.string()?.to_owned();
+    let Value::Object(mut own) = recipe else { return Ok(Vec::new()) };
+    let Some(each) = own.shift_remove("each") else {
         return Ok(vec![own]);
     };
-    let id = recipe.need("id")?.string()?;
+    let each = Node::new(&each, "each");
     let mut all = Vec::new();
     for entry in each.list()? {
         entry.need("slug")?;
@@ -157,11 +153,12 @@ fn merge(into: &mut Map<String, Value>, key: String, value: Value) {
     }
 }
 
-fn recipe(file: &str, node: &Node<'_>) -> Parsed<Recipe> {
+fn recipe(file: &str, value: Value) -> Parsed<Recipe> {
+    let node = Node::new(&value, "");
     node.object_of(&[RECIPE_KEYS, STEP_KEYS].concat())?;
     let id = node.need("id")?;
     check_id(file, &id)?;
-    let steps = steps(node)?;
+    let steps = steps(&node)?;
     let requirements = node.need("req")?.strings()?;
     if requirements.is_empty() {
         return Err(node.error("`req` names no requirement"));
@@ -175,7 +172,7 @@ fn recipe(file: &str, node: &Node<'_>) -> Parsed<Recipe> {
     if level.is_some() && ambiguity.is_none() {
         return Err(node.error("`level` needs `ambiguity`, the entry that settles it"));
     }
-    Ok(Recipe {
+    let mut recipe = Recipe {
         file: file.to_owned(),
         id: id.string()?.to_owned(),
         requirements,
@@ -192,23 +189,26 @@ fn recipe(file: &str, node: &Node<'_>) -> Parsed<Recipe> {
         multi_fault: node.get("multi_fault").map_or(Ok(false), |flag| flag.bool())?,
         relation: node.get("relation").map(|relation| read_relation(&relation)).transpose()?,
         steps,
-    })
+    };
+    if recipe.steps.is_empty() {
+        recipe.steps.push((String::new(), value));
+    }
+    Ok(recipe)
 }
 
-/// The steps, sweeps resolved; a recipe without `steps` is its own only step.
+/// The steps, sweeps resolved; none for a recipe without `steps`, which is its own only step.
 fn steps(node: &Node<'_>) -> Parsed<Vec<(String, Value)>> {
     let Some(list) = node.get("steps") else {
-        let own = node.object()?.iter().filter(|(key, _)| STEP_KEYS.contains(&key.as_str()));
-        let own: Map<_, _> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-        return Ok(vec![(String::new(), Value::Object(own))]);
+        return Ok(Vec::new());
     };
     if let Some(key) = node.object()?.keys().find(|key| STEP_KEYS.contains(&key.as_str())) {
         return Err(node.error(format!("`{key}` belongs into one of the `steps`")));
     }
     let mut steps = Vec::new();
     for step in list.list()? {
+        step.object_of(&[STEP_KEYS, &["sweep"]].concat())?;
         for copy in copies(&step)? {
-            steps.push((step.place.clone(), Value::Object(copy)));
+            steps.push((step.place(), Value::Object(copy)));
         }
     }
     match steps.is_empty() {
