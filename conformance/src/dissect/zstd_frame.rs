@@ -77,6 +77,8 @@ pub fn zstd_frame(section: &[u8], max_content: u64) -> FrameDissection {
     if complete && info.dictionary == 0 {
         match decompress(&section[..at], &info, max_content) {
             Ok(bytes) => content = Some(bytes),
+            // A frame that breaks a rule of its structure does not decompress either: one fault, not two.
+            Err(fault) if fault.class == Class::Decode && !faults.is_empty() => {}
             Err(fault) => faults.insert(0, fault),
         }
     }
@@ -252,6 +254,7 @@ impl Reader<'_> {
     }
 
     fn blocks(&mut self) -> bool {
+        let mut oversized = false;
         loop {
             let Some(header) = self.le(0, 3) else { return self.cut("block header") };
             let (last, kind, size) = (header & 1 != 0, header >> 1 & 3, header >> 3);
@@ -264,8 +267,10 @@ impl Reader<'_> {
                     return false;
                 }
             };
-            if size > MAX_BLOCK.min(self.info.window) {
-                let most = MAX_BLOCK.min(self.info.window);
+            let most = MAX_BLOCK.min(self.info.window);
+            // The first one says it; a bomb has thousands.
+            if size > most && !oversized {
+                oversized = true;
                 self.refuse(
                     &["AVP-CMP-006"],
                     self.at,
