@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::case::{Expect, PartData, Spec, Step};
-use crate::dissect::{self, Fault, Limits};
+use crate::dissect::{self, Fault, Limits, Stage};
 
 use super::expand::Expanded;
 
@@ -87,12 +87,12 @@ fn objection(one: &Expanded<'_>, step: &Step, spec: Spec) -> Option<String> {
             let Some(first) = faults.first() else {
                 return Some("should be refused, but our reader finds nothing wrong".to_owned());
             };
-            if faults.len() > 1 && !one.recipe.multi_fault {
-                let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
+            let causes = causes(&faults);
+            if causes.len() > 1 && !one.recipe.multi_fault {
                 return Some(format!(
                     "is wrong in {} ways ({}); make it wrong in one, or set `multi_fault: true`",
-                    faults.len(),
-                    texts.join("; ")
+                    causes.len(),
+                    causes.join("; ")
                 ));
             }
             let code = first.class.as_str();
@@ -100,6 +100,19 @@ fn objection(one: &Expanded<'_>, step: &Step, spec: Spec) -> Option<String> {
             (!fits).then(|| format!("our reader's class is {code}, which is not among {}", codes.join(", ")))
         }
     }
+}
+
+/// What is wrong on its own. A frame that does not decompress says so, and also why: that is one cause.
+fn causes(faults: &[Fault]) -> Vec<&str> {
+    let mut causes = Vec::new();
+    let mut decompression = false;
+    for fault in faults {
+        let again = fault.stage == Stage::Decompression && std::mem::replace(&mut decompression, true);
+        if !again {
+            causes.push(fault.text.as_str());
+        }
+    }
+    causes
 }
 
 /// What our reader finds wrong; `None` when the request asks for more than this reader judges.
