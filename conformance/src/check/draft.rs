@@ -95,6 +95,11 @@ impl Draft {
         self.case.why = why.into();
     }
 
+    /// Name of what is wrong in an implementation that fails, in place of the property's.
+    pub(super) fn bug(&mut self, bug: &str) {
+        self.case.bug = Some(bug.to_owned());
+    }
+
     pub(super) fn relation(&mut self, at: &str, equal: Vec<Vec<usize>>, distinct: bool) {
         self.case.relation = Some(Relation { at: at.to_owned(), equal, distinct, non_increasing: false });
     }

@@ -203,7 +203,7 @@ fn symmetry(random: &mut Random, draft: &mut Draft) {
 fn session_ids(random: &mut Random, draft: &mut Draft) {
     let pools = Pools::new(random);
     let pair = Peers { local: pools.identity(random), remote: pools.identity(random), ..Peers::default() };
-    for i in 0..200 {
+    for i in 0..100 {
         // The same pair again and again, and others between.
         let mut peers = pair.clone();
         if i % 2 == 1 {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::decoding::any_valid;
 use super::draft::{BOTH, Draft, Property, V04, ok, part, reject};
+use super::fault::bug_of;
 use super::message::Sample;
 use super::random::Random;
 use crate::case::Spec;
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         specs: BOTH,
         requirements: &["AVP-HDR-018"],
         why: "A message with a few bytes changed is either still a message, and says something else, or is refused.",
-        bug: "decoder-checks",
+        bug: "changed-message-misread",
         make: mutated,
     },
     Property {
@@ -109,6 +110,7 @@ fn expectation(done: &Dissection<'_>, draft: &mut Draft) -> Option<crate::case::
             draft.requires("zstd");
         }
         draft.requirements(&ids);
+        draft.bug(bug_of(first.requirements[0]));
         draft.why(format!("A changed message is refused: {}.", first.text));
         return Some(reject(&[first.class.as_str()]));
     }

@@ -13,10 +13,10 @@ const LIMIT: u64 = 64 << 20;
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "bomb",
-        count: 6,
+        count: 3,
         specs: BOTH,
         requirements: &["AVP-CMP-018"],
-        why: "A frame that inflates to gigabytes is refused before it does, whether it says its size, lies or is silent.",
+        why: "A frame that inflates to more than the limit is refused before it does, whether it says its size, lies or is silent.",
         bug: "decompression-unbounded",
         make: bomb,
     },
@@ -41,7 +41,8 @@ pub(super) const PROPERTIES: &[Property] = &[
 ];
 
 fn bomb(random: &mut Random, draft: &mut Draft) {
-    let len = LIMIT + 1 + (random.u64() % (1 << 30));
+    // Twice the limit is as telling as a gigabyte, which the golden vectors have, and costs an implementation less.
+    let len = 2 * LIMIT + random.u64() % LIMIT;
     let mut frame = Frame::new(Content::Run { byte: random.below(256) as u8, len });
     frame.blocks = Blocks::Rle;
     let (size, code) = [
@@ -52,7 +53,7 @@ fn bomb(random: &mut Random, draft: &mut Draft) {
     frame.size = size;
     let mut metadata = Fields::new();
     metadata.string(11, "zstd");
-    // A run of at most 1.1 GiB is some 9000 blocks, which can be written.
+    // A run of at most 192 MiB is some 1500 blocks, which can be written.
     let payload = frame.to_bytes().unwrap_or_default();
     let message = Message { flags: 1, metadata: metadata.into_bytes(), payload, ..Message::default() };
     draft.requires("zstd");
@@ -82,15 +83,11 @@ fn announced(random: &mut Random, draft: &mut Draft) {
 fn kv_giant(random: &mut Random, draft: &mut Draft) {
     let huge = u32::MAX - random.u32() / 4;
     let small = random.between(1, 8) as u32;
-    // Layers of nothing, for which no byte is missing, and layers or tokens of which every byte is.
-    let [num_layers, num_kv_heads, head_dim, seq_len] = [
-        [huge, small, small, 0],
-        [huge, 0, small, small],
-        [huge, small, 0, small],
-        [huge, small, small, small],
-        [small, huge, small, small],
-        [small, small, small, huge],
-    ][draft.index() % 6];
+    // Every byte is missing. Layers of nothing, for which none is, stand among the golden vectors: an implementation that
+    // counts them out costs a time limit each.
+    let mut numbers = [small; 4];
+    numbers[draft.index() % 4] = huge;
+    let [num_layers, num_kv_heads, head_dim, seq_len] = numbers;
     let dtype = random.below(3) as u8;
     let payload = KvPayload { num_layers, num_kv_heads, head_dim, seq_len, dtype, data: Vec::new() };
     draft.step(
