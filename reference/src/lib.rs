@@ -16,6 +16,8 @@
 //! | [`kv`] | payload | [`kv::KvPayload`]: every layer's keys and values; PagedAttention pages |
 //! | [`context`] | message | what an agent hands over so that another can go on thinking |
 //! | [`session`] | model configurations | identities, hashes, handshake, sessions, text messages |
+//! | [`inspect`] | bytes | every byte of a message with its field, for people |
+//! | [`size`] | model configurations | bytes that each way of handing over takes |
 //! | [`error`] | | one [`Error`] with class, field, offset, expected and found |
 //!
 //! A hidden state goes out and comes back:
