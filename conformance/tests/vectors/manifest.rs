@@ -60,6 +60,15 @@ fn the_schema_refuses_what_it_should() {
     }
 }
 
+#[test]
+fn the_example_in_the_description_is_a_real_vector() {
+    let page = std::fs::read_to_string(vectors().join("README.md")).unwrap();
+    let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    let manifest = manifest("0.4");
+    assert!(manifest["vectors"].as_array().unwrap().contains(&example));
+}
+
 /// Follows every blob by its path and compares length and digest, and finds no blob that nothing names.
 #[test]
 fn every_blob_is_there_and_used() {
