@@ -6,7 +6,7 @@ use avp_conformance::{
     case::{Case, Spec},
     check,
     gate::Exit,
-    vector,
+    oracle, vector,
 };
 
 use super::Ended;
@@ -14,8 +14,9 @@ use super::Ended;
 /// Seed where none is given: a run is the same every time, on every machine.
 pub(super) const DEFAULT_SEED: u64 = 1;
 
-/// The golden vectors.
+/// The golden vectors. The oracles are held against known values first: a suite that errs must not judge.
 pub(super) fn vectors() -> anyhow::Result<Vec<Case>> {
+    oracle::self_test().map_err(|error| Ended::new(Exit::Integrity, error))?;
     vector::cases().map_err(|error| {
         Ended::new(Exit::Integrity, format!("the suite's own recipes are broken: {error}")).into()
     })

@@ -1,7 +1,7 @@
 //! What the right answer is: hashes, resolution, sessions, identities, layouts, dialects.
 //!
 //! Every oracle is small, written from the requirements, and shares no code with an implementation. Numbers and
-//! checksums come from [`crate::build`]. [`self_test`] holds them against values that were measured elsewhere; a harness
+//! checksums come from [`crate::build`]. [`self_test()`] holds them against values that were measured elsewhere; a harness
 //! whose oracle is wrong must not judge anybody.
 
 mod canonical;
