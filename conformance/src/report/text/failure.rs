@@ -41,9 +41,7 @@ pub(super) fn write(
         out.push_str(&layout.labelled(2, "why", &first.case.why));
     }
     if let Some(ambiguity) = &first.case.ambiguity {
-        let level = words::level(first.check.level);
-        let told = format!("{ambiguity} of the ambiguity list, as {level}");
-        out.push_str(&layout.labelled(2, "settled by", &told));
+        out.push_str(&layout.labelled(2, "settled by", &settled(subject, first, ambiguity)));
     }
     out.push('\n');
     miss(out, layout, first);
@@ -55,6 +53,17 @@ pub(super) fn write(
     // Never wrapped: it is there to be copied.
     let repeat = words::repeat(&subject.tally.start, first.case);
     out.push_str(&format!("  {}{}\n", layout.dim("repeat     "), layout.bold(&repeat)));
+}
+
+/// The entry of the ambiguity list, and the weight that it gives when that is not the requirement's own.
+fn settled(subject: &Subject<'_>, miss: &Miss<'_>, ambiguity: &str) -> String {
+    let known = miss.check.requirements.iter().filter_map(|id| subject.tally.requirement(id));
+    let own = known.map(|requirement| requirement.brief.level).max();
+    let told = format!("{ambiguity} of the ambiguity list");
+    match own {
+        Some(own) if own < miss.check.level => format!("{told}, as a {}", words::level(miss.check.level)),
+        _ => told,
+    }
 }
 
 fn title(out: &mut String, subject: &Subject<'_>, layout: &Layout, number: usize, cause: &Cause<'_>) {
