@@ -9,5 +9,6 @@ for entry in minimal-node:node minimal-java:javac; do
         continue
     fi
     cargo run --release --quiet -- adapter setup "$name"
-    cargo run --release --quiet -- run --adapter "$name"
+    # 5: nothing is broken, but a codec alone does not verify every requirement. Anything broken is 1.
+    cargo run --release --quiet -- run --adapter "$name" || [ $? -eq 5 ]
 done
