@@ -157,18 +157,20 @@ impl Baseline {
     /// Holds the baseline against what a run saw. `today` decides which entries have expired.
     ///
     /// An entry speaks for a case when at least one of the checks that it fits deviates there; so `case#check` is stale as
-    /// soon as that check passes, and `case` as soon as all of the case's checks do.
+    /// soon as that check passes, and `case` as soon as all of the case's checks do. An entry of kind `not_run` is stale
+    /// when everything that it fits was run.
     pub fn apply(&self, seen: &Seen, today: Date) -> Applied<'_> {
         let mut applied = Applied { standings: BTreeMap::new(), stale: Vec::new(), problems: Vec::new() };
         let mut owners: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
             let expired = entry.until.is_some_and(|until| today >= until);
-            let mut found = 0;
+            let (mut found, mut ran) = (0, false);
             for (key, checks) in seen.cases() {
                 let fitting: Vec<_> = checks.iter().filter(|(name, _)| entry.fits(key, name)).collect();
                 if fitting.is_empty() {
                     continue;
                 }
+                ran = true;
                 let mut deviates = false;
                 for (name, outcome) in &fitting {
                     let Some(standing) = entry.standing(**outcome, expired) else { continue };
@@ -189,6 +191,9 @@ impl Baseline {
                 if !deviates && entry.can_be_stale(fitting.iter().map(|(_, outcome)| **outcome)) {
                     applied.stale.push((entry.stale_name(key, &fitting), entry));
                 }
+            }
+            if entry.kind == Kind::NotRun && found == 0 && ran {
+                applied.stale.push((entry.patterns[0].to_string(), entry));
             }
             if let Some(max) = entry.max.filter(|max| found > *max) {
                 applied.problems.push(Problem::OverMax {
@@ -220,7 +225,8 @@ impl Entry {
 
     fn standing(&self, outcome: Outcome, expired: bool) -> Option<Standing<'_>> {
         let kind = Kind::of(outcome)?;
-        if kind == Kind::NotRun && self.kind != Kind::NotRun {
+        // What was not run says nothing about how it fails, and the other way round.
+        if (kind == Kind::NotRun) != (self.kind == Kind::NotRun) {
             return None;
         }
         Some(match self.kind.expects(outcome) {
@@ -230,9 +236,11 @@ impl Entry {
         })
     }
 
-    /// A check that was not run says nothing about an entry that expects it to fail, and a flaky one may pass.
+    /// A check that was not run says nothing about an entry that expects it to fail, and a flaky one may pass. What an
+    /// implementation leaves out is described in broad strokes: such an entry is looked at as a whole.
     fn can_be_stale(&self, outcomes: impl IntoIterator<Item = Outcome>) -> bool {
-        self.kind != Kind::Flaky && outcomes.into_iter().any(|outcome| outcome != Outcome::NotApplicable)
+        !matches!(self.kind, Kind::Flaky | Kind::NotRun)
+            && outcomes.into_iter().any(|outcome| outcome != Outcome::NotApplicable)
     }
 
     fn stale_name(&self, key: &str, fitting: &[(&String, &Outcome)]) -> String {

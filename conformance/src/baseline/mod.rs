@@ -67,7 +67,8 @@ pub enum Kind {
     Timeout,
     /// It may pass or miss in any way.
     Flaky,
-    /// The operation or feature is not declared, so that the case is not run.
+    /// The operation or feature is not declared, so that the case is not run. The pattern may be broad: it speaks only for
+    /// what is not run.
     NotRun,
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{Baseline, Date, Kind, ParseError, Pattern, Seen, Standing};
+use crate::verdict::Outcome;
 
 /// A deviation that belongs into the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +155,8 @@ fn verdict_on(pattern: &Pattern, kind: Kind, seen: &Seen) -> Fate {
         idle |= !ran && kind != Kind::NotRun;
         all_hold &= !other && (here || !ran || kind == Kind::Flaky);
     }
-    if any && all_hold || (idle && holds.is_empty()) {
+    let broad = kind == Kind::NotRun && !holds.is_empty();
+    if broad || any && all_hold || (idle && holds.is_empty()) {
         return Fate::Keep;
     }
     Fate::Narrow(compact(&holds, |key, check| holds.contains(&(key.to_owned(), check.to_owned())), seen))
@@ -184,6 +186,24 @@ fn compact(
 
 type Groups<'a> = BTreeMap<(&'static str, &'a str), Vec<String>>;
 
+/// A whole area that was not run is one pattern.
+fn areas_left_out(patterns: Vec<String>, seen: &Seen) -> Vec<String> {
+    let area = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    let not_run = |key: &str, checks: &BTreeMap<String, Outcome>, wanted: &str| {
+        area(key) != wanted || checks.values().all(|outcome| *outcome == Outcome::NotApplicable)
+    };
+    let mut short: Vec<String> = Vec::new();
+    for pattern in patterns {
+        let wanted = area(&pattern);
+        let whole = seen.cases().iter().all(|(key, checks)| not_run(key, checks, &wanted));
+        let pattern = if whole { format!("{wanted}/**") } else { pattern };
+        if !short.contains(&pattern) {
+            short.push(pattern);
+        }
+    }
+    short
+}
+
 fn grouped<'a>(new: &[(&'a Deviation, Option<&'a str>)], seen: &Seen) -> Groups<'a> {
     let mut groups: BTreeMap<(&'static str, &str), BTreeSet<(String, String)>> = BTreeMap::new();
     for (deviation, reason) in new {
@@ -193,7 +213,10 @@ fn grouped<'a>(new: &[(&'a Deviation, Option<&'a str>)], seen: &Seen) -> Groups<
     groups
         .iter()
         .map(|(group, checks)| {
-            (*group, compact(checks, |key, check| checks.contains(&(key.to_owned(), check.to_owned())), seen))
+            let all = |key: &str, check: &str| checks.contains(&(key.to_owned(), check.to_owned()));
+            let patterns = compact(checks, all, seen);
+            let broad = group.0 == Kind::NotRun.as_str();
+            (*group, if broad { areas_left_out(patterns, seen) } else { patterns })
         })
         .collect()
 }

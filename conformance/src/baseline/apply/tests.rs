@@ -48,7 +48,7 @@ fn each_outcome_under_each_kind() {
         ),
         (
             Kind::NotRun,
-            [(Pass, 's'), (Info, 's'), (Fail, 'o'), (Crash, 'o'), (Timeout, 'o'), (NotApplicable, 'e')],
+            [(Pass, 's'), (Info, 's'), (Fail, 's'), (Crash, 's'), (Timeout, 's'), (NotApplicable, 'e')],
         ),
     ];
     for (kind, row) in table {
@@ -82,6 +82,21 @@ fn a_pattern_without_a_check_is_stale_only_when_the_whole_case_passes() {
     let applied = baseline.apply(&two, day(TODAY));
     let stale: Vec<_> = applied.stale.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(stale, ["a/c@0.4"]);
+}
+
+#[test]
+fn what_is_left_out_may_be_described_broadly() {
+    let baseline = Baseline { entries: vec![entry("**", Kind::NotRun), entry("a/b", Kind::Fail)] };
+    let rows = [
+        ("a/b@0.4", "c", Outcome::Fail),
+        ("a/d@0.4", "c", Outcome::Pass),
+        ("a/e@0.4", "c", Outcome::NotApplicable),
+    ];
+    let seen = seen(&rows);
+    let applied = baseline.apply(&seen, day(TODAY));
+    assert_eq!((applied.expected(), applied.stale.len(), applied.problems.len()), (2, 0, 0));
+    assert!(matches!(applied.standing("a/e@0.4", "c"), Standing::Expected(_)));
+    assert_eq!(applied.standing("a/d@0.4", "c"), Standing::Unexpected);
 }
 
 #[test]

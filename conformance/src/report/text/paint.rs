@@ -54,6 +54,12 @@ impl Layout {
         self.paint("33", text)
     }
 
+    /// Lines of at most the width, broken at spaces.
+    pub fn paragraph(&self, indent: usize, text: &str) -> String {
+        let room = self.columns().saturating_sub(indent).max(20);
+        wrap(text, room).into_iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
+    }
+
     /// A line across with a name on its left and a note on its right.
     pub fn title(&self, left: &str, right: &str) -> String {
         /// `── `, ` `, two dashes at least, ` ` and ` ──`.
