@@ -1,5 +1,6 @@
 //! `run`: cases → an implementation → verdicts.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
@@ -124,7 +125,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     {
         return Err(Ended::new(Exit::Usage, format!("baseline: {problem}")).into());
     }
-    let scope = scope(&all);
+    let (scope, digest) = (scope(&all), suite::digest(&all));
     let selection = args.selection.selection(profile);
     let cases = selection::apply(&selection, all)?;
 
@@ -133,7 +134,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let progress = std::io::stderr().is_terminal();
     let max_fail = args.how.max_fail.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let mut recorder = Recorder::new(args.events.as_deref(), progress, args.strict, max_fail, stop.clone())?;
-    let options = options(args, &target, &selection, scope, stop);
+    let mut options = options(args, &target, &selection, stop);
+    options.scope = scope;
+    options.vectors = digest;
     let outcome = schedule::run(cases, target.launcher.as_ref(), &options, &mut recorder);
     let events = recorder.into_events();
     if events.is_empty() {
@@ -167,24 +170,25 @@ fn baseline(args: &RunArgs, target: &Target) -> anyhow::Result<Option<Baseline>>
         (Some(path), _) | (None, Some(path)) => path,
         (None, None) => return Ok(None),
     };
+    if args.baseline.is_none() && !path.is_file() {
+        let told =
+            format!("the adapter's description names a baseline that is not there: {}", path.display());
+        let hint = format!(
+            "run with --no-baseline --events run.ndjson, then avp-conformance baseline update {} run.ndjson",
+            path.display()
+        );
+        return Err(Ended::new(Exit::Usage, told).hint(hint).into());
+    }
     report::read_baseline(path).map(Some)
 }
 
 /// Requirements that a run of everything tests.
 fn scope(cases: &[Case]) -> Vec<String> {
-    let mut ids: Vec<String> = cases.iter().flat_map(|case| case.requirements.iter().cloned()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    let ids: BTreeSet<&String> = cases.iter().flat_map(|case| &case.requirements).collect();
+    ids.into_iter().cloned().collect()
 }
 
-fn options<'a>(
-    args: &RunArgs,
-    target: &Target,
-    selection: &Selection,
-    scope: Vec<String>,
-    stop: StopFlag,
-) -> RunOptions<'a> {
+fn options<'a>(args: &RunArgs, target: &Target, selection: &Selection, stop: StopFlag) -> RunOptions<'a> {
     let mut options = RunOptions::new(args.how.seed);
     options.workers = args.how.workers;
     options.timeout_scale = args.how.timeout_scale;
@@ -196,7 +200,6 @@ fn options<'a>(
     if args.how.vectors_only {
         options.selection.push("--vectors-only".to_owned());
     }
-    options.scope = scope;
     options.annotate = &Dissector;
     options.stop = stop;
     options

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use avp_conformance::{
-    case::{Case, Spec},
+    case::{Case, Source, Spec},
     check,
     gate::Exit,
     oracle, vector,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::Ended;
 
@@ -31,6 +32,17 @@ pub(super) fn cases(seed: u64, generated: bool) -> anyhow::Result<Vec<Case>> {
         }
     }
     Ok(cases)
+}
+
+/// Names a set of vectors: whenever an input changes, its revision does.
+pub(super) fn digest(cases: &[Case]) -> String {
+    let mut digest = Sha256::new();
+    for case in cases {
+        if let Source::Vector { rev } = case.source {
+            digest.update(format!("{} {rev}\n", case.key()));
+        }
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A folder of the project: in the working folder or above it, or where this binary was built.

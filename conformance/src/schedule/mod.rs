@@ -204,7 +204,9 @@ fn run_start(
         .collect();
     // A requirement of another dialect alone is not left out; it has nothing to say here.
     let speaks = |id: &str| {
-        catalogue.get(id).is_none_or(|requirement| requirement.dialects.iter().any(|spec| specs.contains(spec)))
+        catalogue
+            .get(id)
+            .is_none_or(|requirement| requirement.dialects.iter().any(|spec| specs.contains(spec)))
     };
     let left_out = |id: &&String| !tested.contains(id.as_str()) && speaks(id);
     let unselected = options.scope.iter().filter(left_out).cloned().collect();

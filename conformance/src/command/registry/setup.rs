@@ -104,7 +104,10 @@ impl Release {
             let mut sources: Vec<PathBuf> = fs::read_dir(&self.folder)
                 .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
                 .unwrap_or_default();
-            sources.retain(|path| path.is_file());
+            let described = |path: &PathBuf| {
+                path.extension().is_some_and(|kind| ["md", "toml", "yaml"].iter().any(|known| kind == *known))
+            };
+            sources.retain(|path| path.is_file() && !described(path));
             sources.sort();
             for path in sources {
                 digest.update(path.file_name().unwrap_or_default().as_encoded_bytes());
