@@ -36,9 +36,15 @@ pub(crate) fn print() {
         "\nGB/s, best round of each. memcpy: into a buffer as it was allocated. placed: memcpy to where the"
     );
     println!(
-        "payload of the message stands, which is no multiple of a cache line. ratio: to the slower of placed"
+        "payload of the message stands, which is no multiple of a cache line. encode: into new memory, whose"
     );
-    println!("and crc32 (goal {GOAL} from 1 MiB)");
+    println!(
+        "pages must first be had. _into: encode_into, into the same memory each time. moved: the same with one of"
+    );
+    println!(
+        "the checksums, one in sixteen, whose varint is short, so that the payload moves up. ratio: to the slower"
+    );
+    println!("of placed and crc32 (goal {GOAL} from 1 MiB)");
     print!("{:>7}", "size");
     ROWS.iter().for_each(|row| print!(" {row:>8}"));
     println!("   {:>11} {:>8} {:>8}", "ratio _into", "vectored", "decode");
