@@ -1,4 +1,5 @@
-//! SplitMix64: the generator of random bytes in vectors. Ten lines in any language, so that others can repeat them.
+//! SplitMix64 (Steele, Lea and Flood, 2014): the generator of random bytes in vectors and of the order of a run. Ten lines
+//! in any language, so that others can repeat them; the same on every machine and in every release.
 
 /// State of the generator.
 #[derive(Clone, Debug)]
@@ -28,6 +29,19 @@ impl SplitMix64 {
         bytes.truncate(count);
         bytes
     }
+
+    /// A number below `bound`, which must not be 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        // The high half of the product: unbiased enough for an order, and the same everywhere.
+        ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
+    }
+
+    /// Fisher–Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +62,19 @@ mod tests {
         assert_eq!(long[..8], SplitMix64::new(7).next_u64().to_le_bytes());
         assert_eq!(SplitMix64::new(7).bytes(5), long[..5]);
         assert!(SplitMix64::new(7).bytes(0).is_empty());
+    }
+
+    #[test]
+    fn a_shuffle_keeps_all_and_depends_on_the_seed() {
+        let shuffled = |seed| {
+            let mut items: Vec<u32> = (0..100).collect();
+            SplitMix64::new(seed).shuffle(&mut items);
+            items
+        };
+        assert_eq!(shuffled(1), shuffled(1));
+        assert_ne!(shuffled(1), shuffled(2));
+        let mut sorted = shuffled(3);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..100).collect::<Vec<_>>());
     }
 }

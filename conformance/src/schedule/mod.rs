@@ -7,7 +7,6 @@ mod attempt;
 mod options;
 mod plan;
 mod probe;
-mod random;
 mod record;
 mod starter;
 mod worker;
@@ -22,7 +21,6 @@ pub use self::options::{
 };
 use self::plan::{Plan, Unit};
 use self::probe::probe;
-pub use self::random::SplitMix64;
 use self::record::Recorder;
 use self::starter::{Child, Starter};
 use self::worker::{Halt, Worker};

@@ -1,8 +1,8 @@
 //! Which cases are asked, in which order, and which of them share a window.
 
 use super::RunOptions;
-use super::random::SplitMix64;
 use crate::adapter::Hello;
+use crate::build::SplitMix64;
 use crate::case::{Case, PartData};
 
 /// Most cases in one unit: a stop by hand waits for a unit.

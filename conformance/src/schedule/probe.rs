@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::starter::{Child, scaled};
-use super::{CASE_LIMIT, RunOptions, SplitMix64};
+use super::{CASE_LIMIT, RunOptions};
 use crate::adapter::{Answer, Blob, Hello, Request, fresh_id};
+use crate::build::SplitMix64;
 use crate::case::{Case, Expect, ExpectPart, PartContent, Source, Spec, Step};
 use crate::event::Probe;
 use crate::judge::{self, Observed, Reply};
