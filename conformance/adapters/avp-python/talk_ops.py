@@ -1,8 +1,10 @@
 """Hashes, identities, hello, resolution, sessions, JSON messages, the per-transfer gate."""
 
+import contextlib
 import importlib
 import inspect
 import json
+import os
 import tempfile
 import threading
 import warnings
@@ -92,6 +94,24 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens)}
 
 
+@contextlib.contextmanager
+def map_folder(registry, maps):
+    """Lets the SDK look for projection maps in a folder that holds these pairs and nothing else."""
+    usual = registry._MAP_DIR
+    with contextlib.ExitStack() as stack:
+        # Without maps no folder is needed: a path below a file never exists.
+        folder = Path(os.devnull, "none")
+        if maps:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="avp-maps-")))
+        for source, target in maps:
+            (folder / registry._map_filename(source, target)).touch()
+        registry._MAP_DIR = folder
+        try:
+            yield
+        finally:
+            registry._MAP_DIR = usual
+
+
 def resolve(args, parts):
     from avp.rosetta import registry
 
@@ -100,15 +120,9 @@ def resolve(args, parts):
         for name, key in (("source_tokenizer", "local_vocab"), ("target_tokenizer", "remote_vocab")):
             if args.get(key) is not None:
                 tokenizers[name] = Vocabulary(args[key])
-    with tempfile.TemporaryDirectory(prefix="avp-maps-") as folder:
-        usual, registry._MAP_DIR = registry._MAP_DIR, Path(folder)
-        try:
-            for source, target in args.get("maps", []):
-                (Path(folder) / registry._map_filename(source, target)).touch()
-            local, remote = identity_from(args["local"]), identity_from(args["remote"])
-            result = handshake.CompatibilityResolver.resolve(local, remote, **tokenizers)
-        finally:
-            registry._MAP_DIR = usual
+    with map_folder(registry, args.get("maps", [])):
+        local, remote = identity_from(args["local"]), identity_from(args["remote"])
+        result = handshake.CompatibilityResolver.resolve(local, remote, **tokenizers)
     ok = {
         "mode": result.mode.name,
         "avp_map_id": result.avp_map_id,
