@@ -4,6 +4,7 @@
 
 mod compression;
 mod decoding;
+mod dialects;
 mod encoding;
 mod goldens;
 mod kv_payload;
