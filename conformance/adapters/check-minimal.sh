@@ -6,9 +6,10 @@ for entry in minimal-node:node minimal-java:javac; do
     name=${entry%%:*} needs=${entry##*:}
     if ! command -v "$needs" >/dev/null; then
         echo "skipped $name: no $needs on the PATH"
+        # A person may lack a compiler; CI may not pass without having judged the templates.
+        [ -z "${CI:-}" ] || exit 1
         continue
     fi
     cargo run --release --quiet -- adapter setup "$name"
-    # 5: nothing is broken, but a codec alone does not verify every requirement. Anything broken is 1.
-    cargo run --release --quiet -- run --adapter "$name" || [ $? -eq 5 ]
+    cargo run --release --quiet -- run --adapter "$name"
 done

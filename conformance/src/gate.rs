@@ -95,6 +95,12 @@ impl Gate {
         if let Some(problem) = subject.baseline.and_then(|applied| applied.problems.first()) {
             return Self::new(Exit::Usage, format!("baseline: {problem}"));
         }
+        if tally.is_dishonest() {
+            return Self::new(
+                Exit::Unusable,
+                "an honesty probe failed, so its answers prove nothing".to_owned(),
+            );
+        }
         let unlisted = subject.unlisted_failures().count();
         if unlisted > 0 {
             let listed = if subject.baseline.is_some() { " that the baseline does not list" } else { "" };
@@ -234,6 +240,20 @@ mod tests {
             assert_eq!(gate.exit, wanted, "{}\n{baseline}", gate.why);
             assert_eq!(gate.why.is_empty(), wanted == Exit::Ok, "{}", gate.why);
         }
+    }
+
+    #[test]
+    fn a_failed_probe_outweighs_every_passed_check() {
+        let mut events = stream(&[PASS]);
+        let note = "an operation that nobody defined was answered".to_owned();
+        events.insert(
+            1,
+            Event::Probe(crate::event::Probe { name: "unknown-op".into(), passed: Some(false), note }),
+        );
+        let tally = Tally::new(events.clone()).unwrap();
+        let standings: Vec<_> = tally.profiles(false).iter().map(|profile| profile.standing).collect();
+        assert!(!standings.contains(&crate::tally::Standing::Conformant), "{standings:?}");
+        assert_eq!(gate(events, "", false).exit, Exit::Unusable);
     }
 
     #[test]

@@ -203,6 +203,11 @@ impl Tally {
         Ok(tally)
     }
 
+    /// Whether an honesty probe failed: whatever the answers say, they are not to be believed.
+    pub fn is_dishonest(&self) -> bool {
+        self.probes.iter().any(|probe| probe.passed == Some(false))
+    }
+
     /// Whether every selected case was judged.
     pub fn is_complete(&self) -> bool {
         self.summary.as_ref().is_some_and(|summary| summary.complete)

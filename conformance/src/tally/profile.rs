@@ -37,9 +37,17 @@ pub fn profile_named(name: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|profile| profile.name == name)
 }
 
+/// No input makes a decoder crash, hang or allocate beyond limits.
+const STAY_ALIVE: &str = "AVP-SEC-012";
+
 impl Profile {
-    /// Whether a requirement belongs to it.
+    /// Whether a requirement belongs to it. Staying alive belongs to each: no profile holds while a case of
+    /// its areas kills the decoder.
     pub fn covers(&self, requirement: &str) -> bool {
+        self.names(requirement) || requirement == STAY_ALIVE
+    }
+
+    fn names(&self, requirement: &str) -> bool {
         self.areas.is_empty() || self.areas.contains(&area_of(requirement))
     }
 }
@@ -54,7 +62,7 @@ pub enum Standing {
     NotConformant,
     /// Nothing is broken, but a required requirement was not verified.
     Incomplete,
-    /// The run was narrowed to some cases or ended early: it says nothing about the profile.
+    /// The run was narrowed to some cases, ended early, or its answers can't be believed: it says nothing about the profile.
     NotJudged,
 }
 
@@ -83,7 +91,7 @@ impl Tally {
     pub fn profile(&self, profile: &Profile, strict: bool) -> Option<ProfileVerdict> {
         let covered: Vec<_> =
             self.requirements.iter().filter(|requirement| profile.covers(&requirement.brief.id)).collect();
-        if covered.is_empty() {
+        if !covered.iter().any(|requirement| profile.names(&requirement.brief.id)) {
             return None;
         }
         let breaks = |status: Status| status == Status::Fail || strict && status == Status::Warn;
@@ -96,7 +104,7 @@ impl Tally {
         let left_out = self.start.unselected.iter().any(|id| profile.covers(id));
         let standing = if !broken.is_empty() {
             Standing::NotConformant
-        } else if left_out || self.is_narrowed() || !self.is_complete() {
+        } else if self.is_dishonest() || left_out || self.is_narrowed() || !self.is_complete() {
             Standing::NotJudged
         } else if !unverified.is_empty() {
             Standing::Incomplete

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Outcome, Refusal};
 use super::metadata::{self, MetadataArgs};
 use super::request::{Request, invalid};
+use crate::error::{Error, ErrorClass};
 use crate::wire::{
     Compression, Decoder, DialectChoice, Encoder, HybridChunk, Limits, Message, Metadata, PayloadType,
     StreamDecoder,
@@ -165,6 +166,10 @@ struct DecodeStream<'a> {
     decode: Decode<'a>,
 }
 
+/// Most messages of one stream. A message may be a bare header, and each head is at least 256 bytes of JSON in an answer of
+/// at most 1 MiB: more could be decoded, but not told.
+const MAX_STREAM_MESSAGES: usize = 4096;
+
 pub(super) fn decode_stream<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: DecodeStream<'a> = request.args()?;
     let stream = request.part("stream")?.bytes;
@@ -180,6 +185,10 @@ pub(super) fn decode_stream<'a>(request: &Request<'a>) -> Outcome<'a> {
         let mut piece = &stream[start..end];
         start = end;
         while let Some(message) = decoder.push(&mut piece)? {
+            if heads.len() == MAX_STREAM_MESSAGES {
+                let expected = format!("at most {MAX_STREAM_MESSAGES} messages");
+                return Err(Error::new(ErrorClass::LimitExceeded, "stream", expected, "more").into());
+            }
             heads.push(head(&message));
             payloads.push(message.payload.into_owned());
         }

@@ -91,11 +91,13 @@ impl<'a> Context<'a> {
         };
         match &self.state {
             ContextState::Cache(layers) => {
-                let payload = kv::encode(layers)?;
+                let payload = kv::encode_vectored(layers)?;
                 metadata.payload_type = PayloadType::KvCache;
                 metadata.dtype = layers.first().map_or(metadata.dtype, |layer| layer.k.dtype());
                 metadata.extra = extra;
-                encoder.encode(&metadata, &payload)
+                let mut out = Vec::new();
+                encoder.encode_pieces_into(&metadata, &payload.pieces(), &mut out)?;
+                Ok(out)
             }
             ContextState::Hidden { states, seq_len } => {
                 extra.insert(SEQ_LEN.to_owned(), seq_len.to_string());

@@ -102,7 +102,9 @@ pub fn dissect(input: &[u8], choice: DialectChoice, limits: Limits) -> Dissectio
     let mut spans = Spans { spans: Vec::new(), at: 0, len: input.len() };
     header(input, dialect, &mut spans);
     if let Some(lengths) = Lengths::read(input) {
-        metadata::walk(input, lengths.metadata_end, dialect, &mut spans);
+        // Each field makes a span many times its size: beyond the limit there is one span for all.
+        let most = HEADER_LEN.saturating_add(usize::try_from(limits.max_metadata).unwrap_or(usize::MAX));
+        metadata::walk(input, lengths.metadata_end.min(most), dialect, &mut spans);
         let found = payload::walk(input, lengths.message_end, message.as_ref(), &mut spans);
         warnings.extend(found.warnings);
         // The decoder looks at metadata and payload as a whole; what the payload holds is judged here.

@@ -55,7 +55,11 @@ pub(super) fn kind(value: &Value) -> String {
     }
 }
 
-/// Reads JSON text of at most `limit` bytes.
+/// Most values, keys and brackets of a document from a peer. A value takes up to 140 times its text in memory, and hellos
+/// and text messages have a few dozen; this keeps any of them below some 10 MiB.
+const MAX_VALUES: usize = 1 << 16;
+
+/// Reads JSON text of at most `limit` bytes and [`MAX_VALUES`] values.
 pub(super) fn parse(text: &[u8], limit: usize, class: ErrorClass, field: &'static str) -> Result<Value> {
     if text.len() > limit {
         return Err(Error::new(
@@ -65,12 +69,32 @@ pub(super) fn parse(text: &[u8], limit: usize, class: ErrorClass, field: &'stati
             format!("{} bytes", text.len()),
         ));
     }
+    let values = count_values(text);
+    if values > MAX_VALUES {
+        let expected = format!("at most {MAX_VALUES} values");
+        return Err(Error::new(ErrorClass::LimitExceeded, field, expected, format!("{values} values")));
+    }
     serde_json::from_slice(text).map_err(|error| {
         let expected = "JSON text in UTF-8";
         // Line and column are what the reader gives; a byte offset follows from them.
         let offset = offset_of(text, error.line(), error.column());
         Error::new(class, field, expected, error.to_string()).at(offset)
     })
+}
+
+/// Counts what opens or separates values, outside of strings: at least one for every value but the outermost.
+fn count_values(text: &[u8]) -> usize {
+    let (mut count, mut in_string, mut escaped) = (0, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' | b',' | b':' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
@@ -88,6 +112,15 @@ fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn documents_of_too_many_values_are_refused_before_they_are_read() {
+        let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        let error = parse(many.as_bytes(), many.len(), ErrorClass::Decode, "message").unwrap_err();
+        assert_eq!(error.class, ErrorClass::LimitExceeded);
+        let text = format!("{{\"content\": \"{}\"}}", ",:[{\\\"".repeat(MAX_VALUES));
+        assert!(parse(text.as_bytes(), text.len(), ErrorClass::Decode, "message").is_ok());
+    }
 
     #[test]
     fn faults_have_byte_offsets() {

@@ -144,8 +144,9 @@ fn decompress_sized(section: &[u8], size: u64, base: usize) -> Result<Vec<u8>> {
 fn decompress_unsized(section: &[u8], max_content: u64, base: usize, limits: &Limits) -> Result<Vec<u8>> {
     let most = max_content.min(limits.max_payload);
     let mut context = context(base)?;
+    // zstd knows windows of 2^10 to 2^31 bytes; the limit itself was held against the frame's header.
     context
-        .set_parameter(DParameter::WindowLogMax(limits.max_window_log))
+        .set_parameter(DParameter::WindowLogMax(limits.max_window_log.clamp(10, 31)))
         .map_err(|code| corrupt(code, base))?;
     let mut input = InBuffer::around(section);
     let mut out = Vec::new();

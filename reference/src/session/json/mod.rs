@@ -19,8 +19,8 @@ pub struct JsonLimits {
     pub max_bytes: usize,
     /// Nesting of arrays and objects.
     pub max_depth: usize,
-    /// Number of values and keys. A value takes up to 32 bytes in memory against two in the text, so this bounds the
-    /// memory that a text can ask for.
+    /// Number of values and keys. A value in an object of its own takes up to some 100 bytes in memory against two in the
+    /// text, so this bounds the memory that a text can ask for: about 100 MiB for a configuration.
     pub max_values: usize,
 }
 
