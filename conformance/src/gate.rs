@@ -252,7 +252,7 @@ mod tests {
         );
         let tally = Tally::new(events.clone()).unwrap();
         let standings: Vec<_> = tally.profiles(false).iter().map(|profile| profile.standing).collect();
-        assert!(!standings.contains(&crate::tally::Standing::Conformant), "{standings:?}");
+        assert!(!standings.contains(&Standing::Conformant), "{standings:?}");
         assert_eq!(gate(events, "", false).exit, Exit::Unusable);
     }
 
