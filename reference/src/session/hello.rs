@@ -112,8 +112,10 @@ mod tests {
         }
         let long = format!("{{\"agent_id\":\"{}\"}}", "a".repeat(MAX_HELLO_BYTES));
         assert_eq!(Hello::from_text(long.as_bytes()).unwrap_err().class, ErrorClass::LimitExceeded);
-        let deep = "[".repeat(100_000);
+        let deep = "[".repeat(50_000);
         assert_eq!(Hello::from_text(deep.as_bytes()).unwrap_err().class, ErrorClass::Handshake);
+        let deeper = "[".repeat(100_000);
+        assert_eq!(Hello::from_text(deeper.as_bytes()).unwrap_err().class, ErrorClass::LimitExceeded);
     }
 
     proptest::proptest! {
