@@ -109,8 +109,9 @@ fn code_3_for_an_adapter_that_can_not_be_judged() {
 }
 
 #[test]
-fn a_probe_can_be_overruled() {
-    avp_against("accepts-magic", &with(&["--force"])).assert_code(0).assert_says("dishonest");
+fn a_forced_run_goes_on_after_a_probe_and_is_no_success() {
+    let forced = avp_against("accepts-magic", &with(&["--force"]));
+    forced.assert_code(3).assert_says("dishonest").assert_says("HDR");
 }
 
 #[test]
