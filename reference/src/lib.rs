@@ -57,9 +57,16 @@ pub mod error;
 pub mod fuzzing;
 pub mod inspect;
 pub mod kv;
+#[cfg(feature = "model")]
+pub mod model;
 pub mod session;
 pub mod size;
 pub mod tensor;
+#[cfg(feature = "files")]
+pub mod text;
+pub mod transfer;
+#[cfg(feature = "files")]
+pub mod weights;
 pub mod wire;
 
 pub use error::{Error, ErrorClass, Result};

@@ -7,7 +7,7 @@ use super::answer::{Answer, Outcome};
 use super::metadata::nullable;
 use super::request::{Request, invalid, short_name};
 use super::{kv, metadata};
-use crate::context::{Context, ContextState};
+use crate::context::{ContextMessage, ContextState};
 use crate::session::quality;
 use crate::wire::{Decoder, Encoder};
 
@@ -48,7 +48,7 @@ pub(super) fn context_to_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
         Some(_) => return Err(invalid("parts", "a cache or hidden states", "both").into()),
         None => ContextState::Cache(layers),
     };
-    let context = Context {
+    let context = ContextMessage {
         model_hash: args.model_hash,
         model_family: args.model_family,
         model_id: args.model_id,
@@ -74,7 +74,7 @@ pub(super) fn context_from_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: FromBytes = request.args()?;
     let decoder = Decoder::new().dialect(request.dialect).strict(args.strict.unwrap_or_default());
     let message = decoder.decode(request.part("message")?.bytes)?;
-    let (context, mut diagnostics) = Context::read(&message.metadata, &message.payload)?;
+    let (context, mut diagnostics) = ContextMessage::read(&message.metadata, &message.payload)?;
     diagnostics.extend(message.diagnostics.iter().cloned());
     let diagnostics: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
     let answer = Answer::new(json!({

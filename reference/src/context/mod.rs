@@ -32,7 +32,7 @@ pub enum ContextState<'a> {
 
 /// A context that borrows its tensors.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Context<'a> {
+pub struct ContextMessage<'a> {
     /// Hash of the model's configuration (AVP-HASH-001).
     pub model_hash: String,
     /// Architecture.
@@ -55,7 +55,7 @@ pub struct Context<'a> {
     pub state: ContextState<'a>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ContextMessage<'a> {
     /// Tokens that the context stands for.
     pub fn seq_len(&self) -> u32 {
         match &self.state {
@@ -192,8 +192,8 @@ mod tests {
     use super::*;
     use crate::wire::{DataType, Decoder};
 
-    fn context(state: ContextState<'_>) -> Context<'_> {
-        Context {
+    fn context(state: ContextState<'_>) -> ContextMessage<'_> {
+        ContextMessage {
             model_hash: "ab".repeat(32),
             model_family: "llama".into(),
             model_id: "m".into(),
@@ -227,7 +227,7 @@ mod tests {
                 (dtype, PayloadType::KvCache)
             );
             assert_eq!(decoded.metadata.extra["num_steps"], "20");
-            let (read, diagnostics) = Context::read(&decoded.metadata, &decoded.payload).unwrap();
+            let (read, diagnostics) = ContextMessage::read(&decoded.metadata, &decoded.payload).unwrap();
             assert_eq!((read, diagnostics), (context.clone(), vec![]));
             assert_eq!(context.seq_len(), 3);
         }
@@ -241,7 +241,7 @@ mod tests {
         let message = context.to_bytes(&Encoder::new()).unwrap();
         let decoded = Decoder::new().decode(&message).unwrap();
         assert_eq!(decoded.metadata.tensor_shape, [2, 4]);
-        assert_eq!(Context::read(&decoded.metadata, &decoded.payload).unwrap().0, context);
+        assert_eq!(ContextMessage::read(&decoded.metadata, &decoded.payload).unwrap().0, context);
         assert_eq!(context.seq_len(), 9);
     }
 
@@ -257,7 +257,7 @@ mod tests {
         let flat = TensorView::new(DataType::Float32, &[8], &bytes).unwrap();
         let hidden = context(ContextState::Hidden { states: flat, seq_len: 1 });
         assert_eq!(hidden.to_bytes(&Encoder::new()).unwrap_err().class, ErrorClass::ShapeMismatch);
-        let class = |metadata: &Metadata| Context::read(metadata, &bytes).unwrap_err().class;
+        let class = |metadata: &Metadata| ContextMessage::read(metadata, &bytes).unwrap_err().class;
         let latent = Metadata { tensor_shape: vec![8], ..Metadata::default() };
         assert_eq!(class(&latent), ErrorClass::ShapeMismatch);
         assert_eq!(class(&Metadata { mode: Mode::Json, ..Metadata::default() }), ErrorClass::Decode);

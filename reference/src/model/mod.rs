@@ -1,0 +1,1 @@
+//! TOKENS → LOGITS: decoder-only language models on burn.

@@ -1,0 +1,1 @@
+//! TEXT ⇄ TOKENS: tokenizers and chat templates that stand beside a model's weights.

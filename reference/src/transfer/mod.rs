@@ -1,0 +1,1 @@
+//! HIDDEN STATE → INPUT EMBEDDING, and what hands a model's state over: realignment, soft embedding, norms (AVP-RLN).
