@@ -1,6 +1,8 @@
-//! PAYLOAD ⇄ TENSOR: bytes with an element type and a shape, and conversions between element types.
+//! PAYLOAD ⇄ TENSOR: bytes with an element type and a shape, conversions between element types, and the matrix passes
+//! that need no runtime.
 
 mod convert;
+pub mod matrix;
 mod view;
 
 pub use convert::{convert, decode_f32, encode_f32};

@@ -1,1 +1,19 @@
 //! HIDDEN STATE → INPUT EMBEDDING, and what hands a model's state over: realignment, soft embedding, norms (AVP-RLN).
+//!
+//! A latent step feeds the last hidden state back as an input embedding. The two live in different spaces. A model whose
+//! input and output embeddings are one matrix ([`needs_realignment`] says no) takes [`soft_embed`]; any other multiplies
+//! with a matrix that [`realign_matrix`] makes once ([`RealignCache`] keeps it) and [`realign_apply`] uses.
+//!
+//! Matrices are slices of `f32`, row after row; `dim` is the length of a row.
+
+mod norm;
+mod normal_equations;
+mod realign;
+mod realign_cache;
+mod rows;
+mod soft_embedding;
+
+pub use norm::{NORM_FLOOR, normalize, target_norm};
+pub use realign::{DEFAULT_LAMBDA, Realignment, needs_realignment, realign_apply, realign_matrix};
+pub use realign_cache::{Origin, RealignCache};
+pub use soft_embedding::soft_embed;
