@@ -7,7 +7,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The class of an error: what a peer, a caller or an ACP/1 harness acts on.
 ///
-/// `LimitExceeded` and `ShapeMismatch` are kinds of `Decode`; `IncompatibleModels` is a kind of `Handshake`.
+/// `LimitExceeded` and `ShapeMismatch` are kinds of `Decode`; `IncompatibleModels` is a kind of `Handshake`,
+/// `SessionExpired` of `Session`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
@@ -42,6 +43,34 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::InvalidMagic,
+        Self::UnsupportedVersion,
+        Self::Decode,
+        Self::LimitExceeded,
+        Self::ShapeMismatch,
+        Self::Handshake,
+        Self::IncompatibleModels,
+        Self::Session,
+        Self::SessionExpired,
+        Self::Transport,
+        Self::Projection,
+        Self::Configuration,
+        Self::EngineUnavailable,
+        Self::InvalidArgument,
+    ];
+
+    /// The class that this one is a kind of (AVP-API-018).
+    pub fn parent(self) -> Option<Self> {
+        match self {
+            Self::LimitExceeded | Self::ShapeMismatch => Some(Self::Decode),
+            Self::IncompatibleModels => Some(Self::Handshake),
+            Self::SessionExpired => Some(Self::Session),
+            _ => None,
+        }
+    }
+
     /// The name on the wire of ACP/1, e.g. `invalid_magic`.
     pub fn code(self) -> &'static str {
         match self {
@@ -119,3 +148,16 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_listed_once_and_parents_are_no_children() {
+        for (index, class) in ErrorClass::ALL.into_iter().enumerate() {
+            assert!(!ErrorClass::ALL[..index].contains(&class), "{class:?}");
+            assert_eq!(class.parent().and_then(ErrorClass::parent), None);
+        }
+    }
+}

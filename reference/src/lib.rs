@@ -53,6 +53,7 @@
 pub mod adapter;
 pub mod context;
 pub mod error;
+mod expiring;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod inspect;

@@ -1,5 +1,7 @@
 //! Contexts and the quality gate.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -8,8 +10,12 @@ use super::metadata::nullable;
 use super::request::{Request, invalid, short_name};
 use super::{kv, metadata};
 use crate::context::{ContextMessage, ContextState};
+use crate::error::{Error, ErrorClass};
 use crate::session::quality;
 use crate::wire::{Decoder, Encoder};
+
+/// The device that every machine has.
+const HOST: &str = "cpu";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -65,13 +71,19 @@ pub(super) fn context_to_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
 }
 
 #[derive(Deserialize)]
-struct FromBytes {
+struct FromBytes<'a> {
     #[serde(default)]
     strict: Option<bool>,
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
 }
 
 pub(super) fn context_from_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
-    let args: FromBytes = request.args()?;
+    let args: FromBytes<'a> = request.args()?;
+    let device = args.device.as_deref().unwrap_or(HOST);
+    if device != HOST {
+        return Err(Error::new(ErrorClass::EngineUnavailable, "device", HOST, device).into());
+    }
     let decoder = Decoder::new().dialect(request.dialect).strict(args.strict.unwrap_or_default());
     let message = decoder.decode(request.part("message")?.bytes)?;
     let (context, mut diagnostics) = ContextMessage::read(&message.metadata, &message.payload)?;
@@ -88,6 +100,11 @@ pub(super) fn context_from_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
         "num_layers": context.num_layers,
         "num_steps": context.num_steps,
         "seq_len": context.seq_len(),
+        "holds": match context.state {
+            ContextState::Cache(_) => ["cache"],
+            ContextState::Hidden { .. } => ["hidden"],
+        },
+        "device": device,
         "diagnostics": diagnostics,
         "metadata": metadata::to_json(&message.metadata, message.dialect),
     }));

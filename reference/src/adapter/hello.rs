@@ -44,6 +44,11 @@ pub(super) fn hello<'a>(request: &Request<'a>) -> Outcome<'a> {
             "vocab_json": true,
             "session_require": true,
             "session_stored": true,
+            "store_stored": true,
+            // Contexts are read into the host's memory here; a device belongs to the model runtime.
+            "cuda": false,
+            // Whether a library that runs models is part of this program.
+            "engine": cfg!(feature = "model"),
         },
         "limits": {"max_message": DEFAULT_MAX_MESSAGE},
         "inflight": INFLIGHT,

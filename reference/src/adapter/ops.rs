@@ -2,7 +2,10 @@
 
 use super::answer::Outcome;
 use super::request::Request;
-use super::{context, handshake, hashes, hello, kv, messages, process, sessions, tensors, text};
+use super::{
+    context, handshake, hashes, hello, inspect, kv, messages, metrics, process, sessions, sizes, stores,
+    tensors, text,
+};
 
 /// An operation's function.
 pub(super) type Handler = for<'a> fn(&Request<'a>) -> Outcome<'a>;
@@ -41,6 +44,16 @@ const OPS: &[(&str, Handler)] = &[
     ("assess_transfer", context::assess_transfer),
     ("context_to_bytes", context::context_to_bytes),
     ("context_from_bytes", context::context_from_bytes),
+    ("store_script", stores::store_script),
+    ("store_stress", stores::store_stress),
+    ("inspect", inspect::inspect),
+    ("diagnostics", metrics::diagnostics),
+    ("word_overlap", metrics::word_overlap),
+    ("metrics_catalog", metrics::metrics_catalog),
+    ("codec_timings", metrics::codec_timings),
+    ("error_catalog", process::error_catalog),
+    ("size_report", sizes::size_report),
+    ("recommend_mode", sizes::recommend_mode),
     #[cfg(target_os = "linux")]
     ("rss", process::rss),
     #[cfg(test)]

@@ -9,13 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::request::invalid;
+use super::script_time::{ORIGIN, time_of};
 use crate::error::Error;
 use crate::session::{ManualClock, NewSession, Reaper, SessionMode, SessionStore, Ttl};
 
-/// Where the clock stands at second 0: steps may also lie before it.
-const ORIGIN: Duration = Duration::from_secs(1 << 32);
-/// Furthest from second 0 that a step may lie, in seconds: some 136 years.
-const MAX_SECONDS: f64 = 4294967295.0;
 #[derive(Deserialize)]
 pub(super) struct Step<'a> {
     at: f64,
@@ -76,12 +73,7 @@ impl Script {
     }
 
     fn advance(&mut self, at: f64) -> Result<(), Error> {
-        if !(-MAX_SECONDS..=MAX_SECONDS).contains(&at) {
-            return Err(invalid("steps", format!("at within {MAX_SECONDS} seconds"), at.to_string()));
-        }
-        // Nanoseconds, so that 10.1 and 0.1 are ten seconds apart to the last bit.
-        let offset = Duration::from_nanos((at.abs() * 1e9).round() as u64);
-        let now = if at < 0.0 { ORIGIN - offset } else { ORIGIN + offset };
+        let now = time_of(at)?;
         let quiet = now.saturating_sub(self.reaped);
         if quiet >= Reaper::DEFAULT_INTERVAL {
             // Of all runs in a quiet stretch the last one finds what the others would have found.

@@ -30,10 +30,24 @@ pub(super) fn session_script<'a>(request: &Request<'a>) -> Outcome<'a> {
     Ok(Answer::new(json!({"events": events})))
 }
 
+/// How many threads do a thing how often.
 #[derive(Deserialize)]
-struct Stress {
-    threads: usize,
-    per_thread: usize,
+pub(super) struct Stress {
+    pub(super) threads: usize,
+    pub(super) per_thread: usize,
+}
+
+/// The arguments of a stress run that makes no more than `most` things.
+pub(super) fn stress(request: &Request<'_>, most: usize) -> Result<Stress, Refusal> {
+    let asked: Stress = request.args()?;
+    if asked.threads > MAX_THREADS {
+        return Err(invalid("threads", format!("at most {MAX_THREADS}"), asked.threads.to_string()).into());
+    }
+    if asked.threads.checked_mul(asked.per_thread).is_none_or(|made| made > most) {
+        let found = format!("{} times {}", asked.threads, asked.per_thread);
+        return Err(invalid("per_thread", format!("at most {most} in all"), found).into());
+    }
+    Ok(asked)
 }
 
 #[derive(Default)]
@@ -44,14 +58,7 @@ struct Tally {
 }
 
 pub(super) fn session_stress<'a>(request: &Request<'a>) -> Outcome<'a> {
-    let Stress { threads, per_thread } = request.args()?;
-    if threads > MAX_THREADS {
-        return Err(invalid("threads", format!("at most {MAX_THREADS}"), threads.to_string()).into());
-    }
-    if threads.checked_mul(per_thread).is_none_or(|created| created > MAX_CREATED) {
-        let found = format!("{threads} times {per_thread}");
-        return Err(invalid("per_thread", format!("at most {MAX_CREATED} sessions"), found).into());
-    }
+    let Stress { threads, per_thread } = stress(request, MAX_CREATED)?;
     let store = SessionStore::new();
     let mut total = Tally::default();
     std::thread::scope(|scope| {

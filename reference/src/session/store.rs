@@ -1,6 +1,5 @@
 //! Sessions and where they are kept.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +8,9 @@ use super::expired::Expired;
 use super::id::SessionId;
 use super::identity::ModelIdentity;
 use super::resolve::{Resolution, SessionMode};
-use super::ttl::{Deadline, Ttl};
+use super::ttl::Ttl;
 use crate::error::{Error, ErrorClass, Result};
+use crate::expiring::{Expiring, Found};
 
 /// Most sessions that a store holds at a time: whoever may open sessions can't fill the memory by it. A session with
 /// two identities takes about 1 KiB.
@@ -74,56 +74,26 @@ pub struct SessionStore {
     sessions: Mutex<Sessions>,
 }
 
-/// Place in the order of deadlines; the number tells equal deadlines apart.
-type Turn = (Deadline, u64);
-
 #[derive(Default)]
 struct Sessions {
-    by_id: HashMap<SessionId, (Turn, Arc<Session>)>,
-    by_deadline: BTreeMap<Turn, SessionId>,
-    created: u64,
+    open: Expiring<SessionId, Arc<Session>>,
     expired: Expired,
 }
 
 impl Sessions {
-    fn insert(&mut self, session: Arc<Session>) {
-        let turn = (session.ttl.deadline(session.created), self.created);
-        self.created += 1;
-        // An id that is given twice names the later session only.
-        self.remove(session.id.as_str());
-        self.by_deadline.insert(turn, session.id.clone());
-        self.by_id.insert(session.id.clone(), (turn, session));
-    }
-
-    fn remove(&mut self, id: &str) -> Option<Arc<Session>> {
-        let (turn, session) = self.by_id.remove(id)?;
-        self.by_deadline.remove(&turn);
-        Some(session)
-    }
-
     /// Drops what has expired, for a clean-up to count.
     fn reap(&mut self, now: Duration) {
-        while let Some(first) = self.by_deadline.first_entry() {
-            if !first.key().0.has_passed(now) {
-                break;
-            }
-            let id = first.remove();
-            self.by_id.remove(&id);
+        while let Some((id, _)) = self.open.pop_ended(now) {
             self.expired.remember(id, true);
         }
     }
 
     /// The session, when alive. One that is not is dropped.
     fn live(&mut self, id: &str, now: Duration) -> Option<Arc<Session>> {
-        let Some((turn, session)) = self.by_id.get(id) else {
-            self.expired.asked_for(id);
-            return None;
-        };
-        if !turn.0.has_passed(now) {
-            return Some(Arc::clone(session));
-        }
-        if let Some(session) = self.remove(id) {
-            self.expired.remember(session.id.clone(), false);
+        match self.open.look_up(id, now) {
+            Found::Live(session) => return Some(session),
+            Found::Ended(session) => self.expired.remember(session.id.clone(), false),
+            Found::Nothing => self.expired.asked_for(id),
         }
         None
     }
@@ -169,7 +139,7 @@ impl SessionStore {
         let mut sessions = self.sessions();
         let now = self.clock.now();
         sessions.reap(now);
-        if sessions.by_id.len() >= self.max_sessions {
+        if sessions.open.len() >= self.max_sessions {
             return Err(Error::new(
                 ErrorClass::LimitExceeded,
                 "session",
@@ -186,7 +156,8 @@ impl SessionStore {
             created: now,
             ttl: new.ttl.unwrap_or(self.default_ttl),
         });
-        sessions.insert(Arc::clone(&session));
+        // An id that is given twice names the later session only.
+        sessions.open.insert(session.id.clone(), Arc::clone(&session), now, session.ttl);
         Ok(session)
     }
 
@@ -217,22 +188,15 @@ impl SessionStore {
     pub fn invalidate(&self, id: &str) -> bool {
         let mut sessions = self.sessions();
         let now = self.clock.now();
-        sessions.live(id, now).is_some() && sessions.remove(id).is_some()
+        sessions.live(id, now).is_some() && sessions.open.remove(id).is_some()
     }
 
     /// The live sessions in which that agent takes part, oldest first.
     pub fn find(&self, agent: &str) -> Vec<Arc<Session>> {
         let sessions = self.sessions();
         let now = self.clock.now();
-        let mut found: Vec<_> = sessions
-            .by_id
-            .values()
-            .filter(|(turn, session)| {
-                !turn.0.has_passed(now) && session.agents.iter().any(|name| name == agent)
-            })
-            .collect();
-        found.sort_by_key(|(turn, _)| turn.1);
-        found.into_iter().map(|(_, session)| Arc::clone(session)).collect()
+        let live = sessions.open.live(now).map(|(_, session)| session);
+        live.filter(|session| session.agents.iter().any(|name| name == agent)).map(Arc::clone).collect()
     }
 
     /// Drops every expired session and says how many have expired since the last clean-up, looked-up ones aside. Those
@@ -255,13 +219,12 @@ impl SessionStore {
     pub fn active_count(&self) -> usize {
         let sessions = self.sessions();
         let now = self.clock.now();
-        let passed = sessions.by_deadline.keys().take_while(|turn| turn.0.has_passed(now)).count();
-        sessions.by_deadline.len() - passed
+        sessions.open.live_count(now)
     }
 
     /// How many sessions are held in memory, alive or not.
     pub fn stored_count(&self) -> usize {
-        self.sessions().by_id.len()
+        self.sessions().open.len()
     }
 }
 

@@ -1,17 +1,19 @@
-//! How long sessions live.
+//! How long sessions and contexts live.
 
 use std::time::Duration;
 
 use crate::error::{Error, ErrorClass, Result};
 
-/// How long a session lives: seconds in whole nanoseconds, signed. It is alive at exactly this age; with 0 it
+/// How long an entry of a store lives: seconds in whole nanoseconds, signed. It is alive at exactly this age; with 0 it
 /// ends as soon as time moves, with less it is never alive (AVP-SES-005).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ttl(i64);
 
 impl Ttl {
-    /// One hour (AVP-SES-001).
+    /// Of a session: one hour (AVP-SES-001).
     pub const DEFAULT: Self = Self(3_600_000_000_000);
+    /// Of a stored context: five minutes, since a cache weighs more than a session (AVP-STO-001).
+    pub const CONTEXT: Self = Self(300_000_000_000);
 
     /// Of seconds. More than 292 years is taken for 292 years.
     ///
@@ -30,7 +32,7 @@ impl Ttl {
         self.0 as f64 / 1e9
     }
 
-    pub(super) fn deadline(self, created: Duration) -> Deadline {
+    pub(crate) fn deadline(self, created: Duration) -> Deadline {
         match u64::try_from(self.0) {
             Ok(nanoseconds) => Deadline::At(created.saturating_add(Duration::from_nanos(nanoseconds))),
             Err(_) => Deadline::Past,
@@ -44,16 +46,16 @@ impl Default for Ttl {
     }
 }
 
-/// The last moment at which a session is alive.
+/// The last moment at which an entry is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Deadline {
+pub(crate) enum Deadline {
     /// It never was.
     Past,
     At(Duration),
 }
 
 impl Deadline {
-    pub(super) fn has_passed(self, now: Duration) -> bool {
+    pub(crate) fn has_passed(self, now: Duration) -> bool {
         match self {
             Self::Past => true,
             Self::At(deadline) => now > deadline,

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorClass, Result};
 use crate::kv::KV_HEADER_LEN;
 use crate::session::ModelIdentity;
+use crate::wire::{DataType, Metadata, Mode, PayloadType};
 
 /// A model, as far as sizes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +98,17 @@ impl TransferMode {
         }
     }
 
+    /// The mode in which a message carries its state, as the message alone says (AVP-XFR-005, A-048): a cache in floats
+    /// or in bytes, or hidden states. `None` for text, and for what is no state.
+    pub fn of_message(metadata: &Metadata) -> Option<Self> {
+        match (metadata.mode, metadata.payload_type, metadata.dtype) {
+            (Mode::Latent, PayloadType::KvCache, DataType::Int8) => Some(Self::Int8),
+            (Mode::Latent, PayloadType::KvCache, _) => Some(Self::Full),
+            (Mode::Latent, PayloadType::HiddenState, _) => Some(Self::Hidden),
+            _ => None,
+        }
+    }
+
     /// The mode that suits a connection, in megabits a second: above 1000 the whole cache, from 500 bytes, from 50
     /// hidden states. `None`: too slow for tensors, send text.
     pub fn recommended(megabits: f64) -> Option<Self> {
@@ -167,6 +179,21 @@ mod tests {
             None,
         ];
         assert_eq!(modes, expected);
+    }
+
+    #[test]
+    fn a_message_says_its_mode() {
+        let mode = |payload_type, dtype, mode| {
+            TransferMode::of_message(&Metadata { payload_type, dtype, mode, ..Metadata::default() })
+        };
+        let (cache, hidden) = (PayloadType::KvCache, PayloadType::HiddenState);
+        for dtype in [DataType::Float32, DataType::Float16, DataType::BFloat16] {
+            assert_eq!(mode(cache, dtype, Mode::Latent), Some(TransferMode::Full));
+            assert_eq!(mode(hidden, dtype, Mode::Latent), Some(TransferMode::Hidden));
+            assert_eq!(mode(hidden, dtype, Mode::Json), None);
+        }
+        assert_eq!(mode(cache, DataType::Int8, Mode::Latent), Some(TransferMode::Int8));
+        assert_eq!(mode(PayloadType::Embedding, DataType::Float32, Mode::Latent), None);
     }
 
     #[test]

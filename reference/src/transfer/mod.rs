@@ -5,15 +5,22 @@
 //! with a matrix that [`realign_matrix`] makes once ([`RealignCache`] keeps it) and [`realign_apply`] uses.
 //!
 //! Matrices are slices of `f32`, row after row; `dim` is the length of a row.
+//!
+//! Contexts wait under keys in a [`ContextStore`] (AVP-STO). What a transfer took stands in [`metrics`], whether it went
+//! well in [`diagnostics`] (AVP-MET).
 
+pub mod diagnostics;
+pub mod metrics;
 mod norm;
 mod normal_equations;
 mod realign;
 mod realign_cache;
 mod rows;
 mod soft_embedding;
+pub mod store;
 
 pub use norm::{NORM_FLOOR, normalize, target_norm};
 pub use realign::{DEFAULT_LAMBDA, Realignment, needs_realignment, realign_apply, realign_matrix};
 pub use realign_cache::{Origin, RealignCache};
 pub use soft_embedding::soft_embed;
+pub use store::ContextStore;
