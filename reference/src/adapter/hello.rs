@@ -44,6 +44,7 @@ pub(super) fn hello<'a>(request: &Request<'a>) -> Outcome<'a> {
             "vocab_json": true,
             "session_require": true,
             "session_stored": true,
+            "rescale_soft_embedding": true,
             "store_stored": true,
             // Contexts are read into the host's memory here; a device belongs to the model runtime.
             "cuda": false,

@@ -18,6 +18,7 @@ mod metrics;
 mod ndjson;
 mod ops;
 mod process;
+mod realign;
 mod request;
 mod script_time;
 mod session_script;

@@ -3,8 +3,8 @@
 use super::answer::Outcome;
 use super::request::Request;
 use super::{
-    context, handshake, hashes, hello, inspect, kv, messages, metrics, process, sessions, sizes, stores,
-    tensors, text,
+    context, handshake, hashes, hello, inspect, kv, messages, metrics, process, realign, sessions, sizes,
+    stores, tensors, text,
 };
 
 /// An operation's function.
@@ -41,6 +41,13 @@ const OPS: &[(&str, Handler)] = &[
     ("fallback_encode", text::fallback_encode),
     ("fallback_decode", text::fallback_decode),
     ("unpack_detect", text::unpack_detect),
+    ("target_norm", realign::target_norm),
+    ("realign_matrix", realign::realign_matrix),
+    ("realign_cached", realign::realign_cached),
+    ("realign_apply", realign::realign_apply),
+    ("normalize", realign::normalize),
+    ("soft_embed", realign::soft_embed),
+    ("needs_realignment", realign::needs_realignment),
     ("assess_transfer", context::assess_transfer),
     ("context_to_bytes", context::context_to_bytes),
     ("context_from_bytes", context::context_from_bytes),

@@ -78,7 +78,7 @@ fn hello_declares_what_is_there() {
     let ok = &answer["ok"];
     assert_eq!((ok["acp"].as_u64(), ok["inflight"].as_u64()), (Some(1), Some(64)));
     let declared: Vec<_> = ok["ops"].as_array().unwrap().iter().map(|op| op.as_str().unwrap()).collect();
-    assert!(declared.contains(&"decode") && !declared.contains(&"target_norm"));
+    assert!(declared.contains(&"decode") && !declared.contains(&"project_vocab"));
     for op in declared.iter().filter(|op| **op != "panic") {
         let (answer, _) = ask(op, &json!({}), &[]);
         assert!(answer.get("unsupported").is_none() && answer.get("fault").is_none(), "{op}: {answer}");
@@ -378,3 +378,43 @@ const VALUES: &[&str] = &[
 
 const PARTS: &[&str] =
     &["payload", "message", "kv", "k0", "values", "stream", "json", "data", "c0", "hidden", "other"];
+
+fn tensor_request(op: &str, args: &Value, tensors: &[(&str, &[u64], &[f32])]) -> (Value, Vec<f32>) {
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
+    let heads: Vec<_> = tensors
+        .iter()
+        .map(|(name, shape, values)| json!({"name": name, "len": 4 * values.len(), "dtype": "f32", "shape": shape}))
+        .collect();
+    let blob: Vec<u8> = tensors.iter().flat_map(|(_, _, values)| bytes(values)).collect();
+    let (answer, blob) =
+        run(&frame(&json!({"id": 7, "op": op, "args": args, "parts": heads}), &blob)).unwrap().remove(0);
+    (answer, blob.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+}
+
+#[test]
+fn rows_of_other_lengths_do_not_mix() {
+    let three: (&str, &[u64], &[f32]) = ("embed", &[1, 4], &[1.0; 4]);
+    let (answer, _) =
+        tensor_request("soft_embed", &json!({"temperature": 1}), &[("hidden", &[1, 2], &[1.0; 2]), three]);
+    assert_eq!(answer["err"]["code"], "shape_mismatch", "{answer}");
+    let (answer, _) = tensor_request(
+        "realign_apply",
+        &json!({"target_norm": 1}),
+        &[("hidden", &[1, 2], &[1.0; 2]), ("w", &[1, 4], &[1.0; 4])],
+    );
+    assert_eq!(answer["err"]["code"], "shape_mismatch", "{answer}");
+}
+
+#[test]
+fn a_realignment_is_read_back_without_being_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = json!({"cache_dir": folder.path(), "model_hash": "ab12"});
+    let ask = |e_out: &[f32]| {
+        tensor_request("realign_cached", &args, &[("e_in", &[2, 1], &[2.0, 2.0]), ("e_out", &[2, 1], e_out)])
+    };
+    let (first, w) = ask(&[1.0, 1.0]);
+    assert_eq!((&first["ok"]["from_disk"], &first["ok"]["target_norm"]), (&json!(false), &json!(2.0)));
+    let (second, same) = ask(&[4.0, 4.0]);
+    assert_eq!((&second["ok"]["from_disk"], same), (&json!(true), w));
+    assert!(folder.path().join("realign").join("ab12.avp").is_file());
+}

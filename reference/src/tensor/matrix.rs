@@ -8,7 +8,7 @@ const LANES: usize = 16;
 /// digits, many short ones don't.
 const BLOCK: usize = 256;
 
-/// `y[i] = w[i] · x` for the rows of `w` [y.len(), cols] and `x` [cols].
+/// `y[i] = w[i] · x` for the rows of `w`, as many as `y` has entries and of `cols` values each, like `x`.
 ///
 /// # Panics
 /// In debug builds when the lengths don't fit; a release build then leaves the rest of `y` as it was.
@@ -23,8 +23,8 @@ pub fn mat_vec(w: &[f32], cols: usize, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// `y = Σ p[i] · w[i]` over the rows of `w` [p.len(), cols], for `y` [cols]. Rows of weight zero are not looked at: of a
-/// peaked softmax over a vocabulary that is nearly all of them.
+/// `y = Σ p[i] · w[i]` over the rows of `w`, as many as `p` has entries and of `cols` values each, like `y`. Rows of
+/// weight zero are not looked at: of a peaked softmax over a vocabulary that is nearly all of them.
 ///
 /// # Panics
 /// As [`mat_vec`].
