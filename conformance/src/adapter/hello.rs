@@ -14,7 +14,7 @@ pub const ACP_VERSION: u64 = 1;
 pub const INFLIGHT_LIMIT: u64 = 64;
 
 /// Features that count as absent unless declared: few implementations have them.
-const OPT_IN: [&str; 7] = [
+const OPT_IN: [&str; 10] = [
     "embedding",
     "auto_dialect",
     "int_keys",
@@ -22,6 +22,9 @@ const OPT_IN: [&str; 7] = [
     "vocab_json",
     "session_require",
     "session_stored",
+    "store_stored",
+    "cuda",
+    "engine",
 ];
 
 /// What an adapter says of itself.

@@ -1,13 +1,14 @@
 //! Options that say which cases are meant.
 
+use std::collections::HashSet;
+
 use avp_conformance::{
     case::{Case, Level, Spec},
     gate::Exit,
     glob::Glob,
-    requirement::Catalogue,
+    requirement::{Catalogue, area_of},
     select::{SelectError, Selection, Shard},
     tally::{PROFILES, Profile, profile_named},
-    vector::COVERED_AREAS,
 };
 use clap::Args;
 
@@ -38,7 +39,7 @@ pub(super) struct SelectionArgs {
     /// Only one part of several, counted from 0: 0/3
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<Shard>,
-    /// The set of areas that the verdict is about [possible values: core, kv, handshake, full]
+    /// The set of areas that the verdict is about [possible values: core, kv, handshake, latent, full]
     #[arg(long, value_name = "NAME", value_parser = profile)]
     pub(super) profile: Option<&'static Profile>,
 }
@@ -65,10 +66,14 @@ impl SelectionArgs {
 
 /// Keeps the cases that were asked for. That nothing fits is told with what there is.
 pub(super) fn apply(selection: &Selection, cases: Vec<Case>) -> anyhow::Result<Vec<Case>> {
+    let tested: HashSet<&str> =
+        cases.iter().flat_map(|case| &case.requirements).map(|id| area_of(id)).collect();
+    let areas = Catalogue::embedded().areas().iter().map(|area| area.code.as_str());
+    let areas: Vec<_> = areas.filter(|code| tested.contains(code)).collect();
     selection.apply(cases, Catalogue::embedded()).map_err(|error| {
         let hint = match &error {
             SelectError::Unmatched { option: "--area", .. } => {
-                Some(format!("areas with cases: {}", COVERED_AREAS.join(", ")))
+                Some(format!("areas with cases: {}", areas.join(", ")))
             }
             SelectError::Unmatched { nearest: None, .. } => {
                 Some("avp-conformance list names cases, list requirements what they test".to_owned())

@@ -200,7 +200,7 @@ impl Bench<'_> {
 fn decodes(op: &str) -> bool {
     op.starts_with("decode")
         || op.ends_with("_decode")
-        || matches!(op, "context_from_bytes" | "unpack_detect" | "map_load")
+        || matches!(op, "context_from_bytes" | "easy_unpack" | "inspect" | "map_load" | "unpack_detect")
 }
 
 fn shorten(value: &mut Value) {

@@ -16,8 +16,8 @@ pub struct Profile {
     pub about: &'static str,
 }
 
-/// The profiles, smallest first. What is not in the first three is only in the last.
-pub const PROFILES: [Profile; 4] = [
+/// The profiles, smallest first. What is not in the others is only in the last.
+pub const PROFILES: [Profile; 5] = [
     Profile {
         name: "core",
         areas: &["HDR", "META", "ENUM", "PAY", "CMP", "JSON"],
@@ -28,6 +28,11 @@ pub const PROFILES: [Profile; 4] = [
         name: "handshake",
         areas: &["HASH", "HS", "SES"],
         about: "two agents agree on a mode: model hashes, hello, resolution, sessions",
+    },
+    Profile {
+        name: "latent",
+        areas: &["RLN", "XFR", "CTX", "STO", "API", "MET"],
+        about: "latent state can be made, kept and handed over: realignment, contexts, their store, transfer modes",
     },
     Profile { name: "full", areas: &[], about: "everything that this suite tests" },
 ];

@@ -21,10 +21,11 @@ pub struct Tested {
     pub negative: BTreeSet<String>,
 }
 
-/// Vectors by requirement, for the requirements of [`COVERED_AREAS`].
+/// Vectors by requirement: for those of [`COVERED_AREAS`], and for those of other areas as far as vectors or reasons name
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    /// Every requirement of those areas, tested or not.
+    /// Every such requirement, tested or not.
     pub tested: BTreeMap<String, Tested>,
     /// Requirements that no vector tests, with the reason.
     pub excluded: BTreeMap<String, String>,
@@ -43,16 +44,19 @@ impl Coverage {
         for case in cases {
             let refusal = case.steps.iter().any(|step| wants_refusal(&step.expect));
             for id in &case.requirements {
-                if let Some(entry) = tested.get_mut(id) {
-                    let side = if refusal { &mut entry.negative } else { &mut entry.positive };
-                    side.insert(case.id.clone());
-                }
+                let entry = tested.entry(id.clone()).or_default();
+                let side = if refusal { &mut entry.negative } else { &mut entry.positive };
+                side.insert(case.id.clone());
             }
         }
-        let excluded = match excluded.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
-            true => BTreeMap::new(),
-            false => serde_yaml::from_str(excluded)?,
-        };
+        let excluded: BTreeMap<String, String> =
+            match excluded.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
+                true => BTreeMap::new(),
+                false => serde_yaml::from_str(excluded)?,
+            };
+        for id in excluded.keys().filter(|id| Catalogue::embedded().get(id).is_some()) {
+            tested.entry(id.clone()).or_default();
+        }
         Ok(Self { tested, excluded })
     }
 

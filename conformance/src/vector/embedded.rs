@@ -9,16 +9,21 @@ use super::node::hex_bytes;
 
 /// Every file under `vectors/recipes/`, by name. A test fails when one is left out.
 pub(super) const EMBEDDED: &[(&str, &str)] = &[
+    ("api.yaml", include_str!("../../../vectors/recipes/api.yaml")),
     ("cmp.yaml", include_str!("../../../vectors/recipes/cmp.yaml")),
+    ("ctx.yaml", include_str!("../../../vectors/recipes/ctx.yaml")),
     ("enum.yaml", include_str!("../../../vectors/recipes/enum.yaml")),
     ("hash.yaml", include_str!("../../../vectors/recipes/hash.yaml")),
     ("hdr.yaml", include_str!("../../../vectors/recipes/hdr.yaml")),
     ("hs.yaml", include_str!("../../../vectors/recipes/hs.yaml")),
     ("json.yaml", include_str!("../../../vectors/recipes/json.yaml")),
     ("kv.yaml", include_str!("../../../vectors/recipes/kv.yaml")),
+    ("met.yaml", include_str!("../../../vectors/recipes/met.yaml")),
     ("meta.yaml", include_str!("../../../vectors/recipes/meta.yaml")),
     ("pay.yaml", include_str!("../../../vectors/recipes/pay.yaml")),
     ("ses.yaml", include_str!("../../../vectors/recipes/ses.yaml")),
+    ("sto.yaml", include_str!("../../../vectors/recipes/sto.yaml")),
+    ("xfr.yaml", include_str!("../../../vectors/recipes/xfr.yaml")),
 ];
 
 /// Published and measured messages that recipes are patched from.

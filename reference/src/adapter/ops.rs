@@ -41,6 +41,7 @@ const OPS: &[(&str, Handler)] = &[
     ("fallback_encode", text::fallback_encode),
     ("fallback_decode", text::fallback_decode),
     ("unpack_detect", text::unpack_detect),
+    ("easy_unpack", text::easy_unpack),
     ("target_norm", realign::target_norm),
     ("realign_matrix", realign::realign_matrix),
     ("realign_cached", realign::realign_cached),

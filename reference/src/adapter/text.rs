@@ -7,7 +7,7 @@ use super::answer::{Answer, Outcome};
 use super::metadata::number_json;
 use super::request::Request;
 use crate::error::{Error, ErrorClass};
-use crate::session::envelope::PackedFormat;
+use crate::session::envelope::{PackedFormat, unpack_text};
 use crate::session::{FallbackRequest, TextMessage};
 
 #[derive(Deserialize)]
@@ -69,6 +69,11 @@ pub(super) fn fallback_decode<'a>(request: &Request<'a>) -> Outcome<'a> {
 pub(super) fn unpack_detect<'a>(request: &Request<'a>) -> Outcome<'a> {
     let format = PackedFormat::detect(request.part("data")?.bytes)?;
     Ok(Answer::new(json!({"format": format.as_str()})))
+}
+
+pub(super) fn easy_unpack<'a>(request: &Request<'a>) -> Outcome<'a> {
+    let content = unpack_text(request.part("data")?.bytes)?;
+    Ok(Answer::new(json!({"content": content})))
 }
 
 /// A wrong value in an argument is the caller's fault, not a peer's.
