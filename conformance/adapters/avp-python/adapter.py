@@ -1,7 +1,7 @@
 """ACP/1 adapter for the Python SDK `avp`, all releases from 0.2.0 to 0.6.2.
 
 It translates and nothing else: an answer is what the installed release does. Frames and errors are handled here, the
-operations are in `wire_ops.py`, `talk_ops.py` and `kv_ops.py`. See ../../ADAPTER.md for the contract.
+operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py` and `api_ops.py`. See ../../ADAPTER.md for the contract.
 """
 
 import importlib.util
@@ -39,7 +39,7 @@ CODES = {
 #: arguments were bad.
 READERS = {
     "decode", "kv_decode", "decode_tensor", "identity_decode", "hello_decode", "json_decode", "fallback_decode",
-    "unpack_detect", "context_from_bytes",
+    "unpack_detect", "context_from_bytes", "inspect", "easy_unpack",
 }
 
 
@@ -134,6 +134,7 @@ class Adapter:
     def __init__(self):
         import avp
 
+        import api_ops
         import kv_ops
         import talk_ops
         import wire_ops
@@ -141,8 +142,9 @@ class Adapter:
         self.version = avp.__version__
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
-        self.ops = {**wire_ops.operations(), **talk_ops.operations(), **kv_ops.operations()}
-        self.features = {**wire_ops.features(), **talk_ops.features(), **kv_ops.features()}
+        modules = (wire_ops, talk_ops, kv_ops, api_ops)
+        self.ops = {name: op for module in modules for name, op in module.operations().items()}
+        self.features = {name: value for module in modules for name, value in module.features().items()}
 
     def hello(self, args):
         return {

@@ -101,10 +101,22 @@ CONTEXT_FIELDS = ("model_hash", "model_family", "hidden_dim", "num_layers", "num
 ADDRESS_FIELDS = ("session_id", "source_agent_id", "target_agent_id", "model_id")
 
 
+#: Releases before 0.3.0 know caches only.
+HAS_LAST_HIDDEN = "last_hidden_state" in context.AVPContext.__dataclass_fields__
+
+
+def state_from(torch, parts):
+    """The hidden state [n, D], whether it is all that the context has or stands beside a cache."""
+    given = parts.get("hidden", parts.get("last_hidden"))
+    return None if given is None else to_tensor(torch, given)
+
+
 def context_to_bytes(args, parts):
     with torch_module() as torch:
         fields = {"model_hash": "", "num_steps": 0, "seq_len": 0}
         fields.update({name: args[name] for name in CONTEXT_FIELDS if name in args})
+        if HAS_LAST_HIDDEN:
+            fields["last_hidden_state"] = state_from(torch, parts)
         made = context.AVPContext(past_key_values=layers_from(torch, parts) or None, **fields)
         message = made.to_bytes(**{name: args[name] for name in ADDRESS_FIELDS if name in args})
     return {}, [Part("message", message)]
@@ -112,10 +124,14 @@ def context_to_bytes(args, parts):
 
 def context_from_bytes(args, parts):
     with torch_module() as torch:
-        read = context.AVPContext.from_bytes(part(parts, "message"))
+        options = {"device": args["device"]} if "device" in args else {}
+        read = context.AVPContext.from_bytes(part(parts, "message"), **options)
         layers = kv_cache.dynamic_cache_to_legacy(read.past_key_values)
         out = layers_to(torch, layers)
-    return {name: getattr(read, name) for name in CONTEXT_FIELDS}, out
+    ok = {name: getattr(read, name) for name in CONTEXT_FIELDS}
+    held = {"cache": read.past_key_values, "hidden": getattr(read, "last_hidden_state", None)}
+    ok["holds"] = [name for name, tensors in held.items() if tensors is not None]
+    return ok, out
 
 
 def operations():
@@ -128,8 +144,18 @@ def operations():
     }
 
 
+def has_cuda():
+    if not HAS_TORCH:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def features():
     return {
         "torch": "torch" if HAS_TORCH else "numpy stand-in",
         "transformers": "transformers" if HAS_TRANSFORMERS else "stand-in",
+        "engine": HAS_TORCH or HAS_TRANSFORMERS,
+        "cuda": has_cuda(),
     }

@@ -60,7 +60,7 @@ pub(super) const PROPERTIES: &[Property] = &[
 
 const TYPES: [(Dtype, &str); 3] = [(Dtype::F32, "f32"), (Dtype::F16, "f16"), (Dtype::Bf16, "bf16")];
 
-fn shape(random: &mut Random) -> KvShape {
+pub(super) fn shape(random: &mut Random) -> KvShape {
     KvShape {
         num_layers: random.between(1, 5) as u32,
         num_kv_heads: random.between(1, 4) as u32,
@@ -75,14 +75,14 @@ fn dtype_name(dtype: Dtype) -> &'static str {
 }
 
 /// Random data of that shape, and the payload of it.
-fn sample(random: &mut Random, shape: &KvShape) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn sample(random: &mut Random, shape: &KvShape) -> (Vec<u8>, Vec<u8>) {
     let data = random.bytes(shape.data_len());
     // The shape has one of the three dtypes and the data its length, so there is a payload.
     let payload = kv_payload(shape, data.clone()).unwrap_or_default();
     (data, payload)
 }
 
-fn layers(shape: &KvShape, data: &[u8]) -> Vec<(String, Arc<[u8]>)> {
+pub(super) fn layers(shape: &KvShape, data: &[u8]) -> Vec<(String, Arc<[u8]>)> {
     let count = shape.num_layers as usize;
     let both = (0..count).flat_map(|layer| [(layer, false), (layer, true)]);
     both.map(|(layer, value)| {
@@ -92,7 +92,7 @@ fn layers(shape: &KvShape, data: &[u8]) -> Vec<(String, Arc<[u8]>)> {
     .collect()
 }
 
-fn dims(shape: &KvShape) -> [u64; 3] {
+pub(super) fn dims(shape: &KvShape) -> [u64; 3] {
     [shape.num_kv_heads.into(), shape.seq_len.into(), shape.head_dim.into()]
 }
 

@@ -6,6 +6,7 @@
 
 mod cache;
 mod config;
+mod context;
 mod decoding;
 mod draft;
 mod encoding;
@@ -16,9 +17,11 @@ mod mutation;
 mod random;
 mod resource;
 mod session;
+mod store;
 mod stream;
 mod tensor;
 mod text;
+mod transfer;
 mod value;
 mod vocabulary;
 
@@ -27,7 +30,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 13] = [
+const PROPERTIES: [&[Property]; 16] = [
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -40,6 +43,9 @@ const PROPERTIES: [&[Property]; 13] = [
     handshake::PROPERTIES,
     session::PROPERTIES,
     text::PROPERTIES,
+    context::PROPERTIES,
+    store::PROPERTIES,
+    transfer::PROPERTIES,
     resource::PROPERTIES,
 ];
 

@@ -39,7 +39,7 @@ pub enum Stage {
     Decompression,
     Checksum,
     Enums,
-    /// The inner KV header; only when the payload is read as a KV cache.
+    /// The inner KV header, and what only contexts must have; only when the message is read as such.
     Kv,
 }
 

@@ -5,6 +5,7 @@
 //! bounded in time and memory on any input.
 
 mod content;
+mod context;
 mod fault;
 mod field;
 mod findings;
@@ -19,6 +20,7 @@ pub mod render;
 mod tests;
 mod zstd_frame;
 
+pub use context::{ContextDissection, Held, context};
 pub use fault::{Class, Fault, Stage, Warning};
 pub use field::Field;
 pub use findings::{Finding, encoder_findings};

@@ -12,7 +12,9 @@ mod kv_layout;
 mod resolve;
 mod self_test;
 mod session;
+mod store;
 mod text_message;
+mod words;
 
 pub use canonical::{HashError, canonical_text, float_repr, model_hash, tokenizer_hash};
 pub use dialect::{Dialect, dialect};
@@ -22,4 +24,6 @@ pub use kv_layout::{KvShape, kv_payload, kv_tensor};
 pub use resolve::{Identity, Peers, Resolution, resolve};
 pub use self_test::{SelfTestError, self_test};
 pub use session::{Action, SessionModel, Step, events};
+pub use store::{StoreAction, StoreModel};
 pub use text_message::{TextMessage, decode_text_message, encode_text_message};
+pub use words::word_overlap;

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::json::text;
 use super::{Action, Identity, KvShape, Peers, Step};
-use super::{decode_text_message, events, extract_identity, kv_payload, model_hash, resolve, tokenizer_hash};
+use super::{
+    StoreAction, StoreModel, decode_text_message, events, extract_identity, kv_payload, model_hash, resolve,
+    tokenizer_hash, word_overlap,
+};
 use crate::build::{bf16_bits, crc32, f16_bits};
 use crate::case::{Dtype, Spec};
 use crate::dissect;
@@ -33,6 +36,7 @@ pub fn self_test() -> Result<(), SelfTestError> {
     numbers()?;
     layouts()?;
     rules()?;
+    contexts()?;
     messages()
 }
 
@@ -138,6 +142,17 @@ fn rules() -> Result<(), SelfTestError> {
     same("identity", "128 8", format!("{} {}", identity.head_dim, identity.num_kv_heads))?;
     let message = decode_text_message(r#"{"content":"\u00e9"}"#).unwrap_or_default();
     same("text message", "é", message.content)
+}
+
+/// A context lives for 300 s; two of three words are two thirds.
+fn contexts() -> Result<(), SelfTestError> {
+    let mut model = StoreModel::new(None);
+    let key = || "k".to_owned();
+    model.step(0, &StoreAction::Store { key: key(), value: "v".to_owned(), ttl_ms: None });
+    let mut found = |at| model.step(at, &StoreAction::Get { key: key() }).remove(0);
+    same("store", r#"{"value":"v"}"#, found(299_000))?;
+    same("store", r#"{"value":null}"#, found(301_000))?;
+    same("word overlap", 2.0 / 3.0, word_overlap("a b c", "b c d"))
 }
 
 fn messages() -> Result<(), SelfTestError> {

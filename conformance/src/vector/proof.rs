@@ -132,6 +132,11 @@ fn faults_of(step: &Step, bytes: &[u8], spec: Spec) -> Option<Vec<Fault>> {
             (!dissection.contested()).then_some(dissection.faults)
         }
         "kv_decode" if step.args.is_empty() => Some(dissect::kv(bytes).faults),
+        "inspect" => {
+            let dissection = dissect::message(bytes, spec);
+            (!dissection.contested()).then_some(dissection.faults)
+        }
+        "context_from_bytes" if step.args.is_empty() => Some(dissect::context(bytes, spec).faults),
         _ => None,
     }
 }
