@@ -15,6 +15,8 @@ mod kv;
 mod messages;
 pub mod metadata;
 mod metrics;
+#[cfg(feature = "model")]
+mod model;
 mod ndjson;
 mod ops;
 mod process;

@@ -1,6 +1,8 @@
 //! Which operations there are. What `hello` declares is read off this table.
 
 use super::answer::Outcome;
+#[cfg(feature = "model")]
+use super::model;
 use super::request::Request;
 use super::{
     context, handshake, hashes, hello, inspect, kv, messages, metrics, process, realign, sessions, sizes,
@@ -62,6 +64,12 @@ const OPS: &[(&str, Handler)] = &[
     ("error_catalog", process::error_catalog),
     ("size_report", sizes::size_report),
     ("recommend_mode", sizes::recommend_mode),
+    #[cfg(feature = "model")]
+    ("think", model::think),
+    #[cfg(feature = "model")]
+    ("generate", model::generate),
+    #[cfg(feature = "model")]
+    ("connector_info", model::connector_info),
     #[cfg(target_os = "linux")]
     ("rss", process::rss),
     #[cfg(test)]

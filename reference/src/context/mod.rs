@@ -11,10 +11,10 @@ use crate::tensor::TensorView;
 use crate::wire::{Diagnostic, Encoder, Metadata, Mode, PayloadType};
 
 /// Keys in `extra`.
-const MODEL_HASH: &str = "model_hash";
-const MODEL_FAMILY: &str = "model_family";
-const NUM_STEPS: &str = "num_steps";
-const SEQ_LEN: &str = "avp.seq_len";
+pub(crate) const MODEL_HASH: &str = "model_hash";
+pub(crate) const MODEL_FAMILY: &str = "model_family";
+pub(crate) const NUM_STEPS: &str = "num_steps";
+pub(crate) const SEQ_LEN: &str = "avp.seq_len";
 
 /// What a model has computed so far.
 #[derive(Clone, Debug, PartialEq)]

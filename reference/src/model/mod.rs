@@ -1,1 +1,36 @@
 //! TOKENS → LOGITS: decoder-only language models on burn.
+
+mod activation;
+mod attention;
+mod backend;
+mod block;
+mod cache;
+mod config;
+mod connector;
+mod context;
+mod decoder;
+mod device;
+mod kv_store;
+mod linear;
+mod load;
+mod mlp;
+mod norm;
+mod rope;
+mod runtime;
+mod sampling;
+#[cfg(test)]
+mod tests;
+
+pub use cache::KvCache;
+pub use config::{Architecture, MlpActivation, ModelConfig, SlidingWindow};
+pub use connector::{
+    Capabilities, Connector, ConnectorInfo, DEFAULT_MAX_TOKENS, DEFAULT_STEPS, Finish, GenerateOptions,
+    Generation, OnText, Prompt, ThinkOptions, ThinkOutput, Thought, Wish,
+};
+pub use context::{Context, HiddenStates, ReceivedContext, Route};
+pub use decoder::{LoadOptions, Model, PREFILL_CHUNK, Watch};
+pub use device::Device;
+pub use rope::{RopeConfig, RopeScaling};
+pub use runtime::Runtime;
+pub(crate) use runtime::identity_of;
+pub use sampling::Sampling;

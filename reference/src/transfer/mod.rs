@@ -23,4 +23,6 @@ pub use norm::{NORM_FLOOR, normalize, target_norm};
 pub use realign::{DEFAULT_LAMBDA, Realignment, needs_realignment, realign_apply, realign_matrix};
 pub use realign_cache::{Origin, RealignCache};
 pub use soft_embedding::soft_embed;
+#[cfg(feature = "model")]
+pub(crate) use soft_embedding::{Embedding, embed_rows};
 pub use store::ContextStore;

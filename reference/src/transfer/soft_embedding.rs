@@ -34,18 +34,59 @@ pub fn soft_embed(
     if vocabulary == 0 {
         return Err(Error::new(ErrorClass::Projection, "embed", "an embedding", "no rows"));
     }
+    Ok(embed_rows(&Plain { values: embed, dim }, hidden, dim, temperature, rescale_to))
+}
+
+/// The two passes over an embedding that [`soft_embed`] makes, whatever its element type.
+pub(crate) trait Embedding {
+    /// Rows, V.
+    fn rows(&self) -> usize;
+    /// `y = E · x`, [dim] → [V].
+    fn mat_vec(&self, x: &[f32], y: &mut [f32]);
+    /// `y = Σ p[i] · E[i]`, [V] → [dim].
+    fn weighted_rows(&self, p: &[f32], y: &mut [f32]);
+}
+
+struct Plain<'a> {
+    values: &'a [f32],
+    dim: usize,
+}
+
+impl Embedding for Plain<'_> {
+    fn rows(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    fn mat_vec(&self, x: &[f32], y: &mut [f32]) {
+        mat_vec(self.values, self.dim, x, y);
+    }
+
+    fn weighted_rows(&self, p: &[f32], y: &mut [f32]) {
+        weighted_rows(self.values, self.dim, p, y);
+    }
+}
+
+/// [`soft_embed`] of checked arguments.
+pub(crate) fn embed_rows(
+    embedding: &impl Embedding,
+    hidden: &[f32],
+    dim: usize,
+    temperature: f32,
+    rescale_to: Option<f32>,
+) -> Vec<f32> {
+    let vocabulary = embedding.rows();
     let mut weights = vec![0.0; vocabulary];
     let mut out = vec![0.0; hidden.len()];
     for (state, out) in hidden.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
-        mat_vec(embed, dim, state, &mut weights);
+        embedding.mat_vec(state, &mut weights);
         let total = exponentials(&mut weights, temperature);
-        weighted_rows(embed, dim, &weights, out);
+        embedding.weighted_rows(&weights, out);
         out.iter_mut().for_each(|value| *value = (f64::from(*value) / total) as f32);
         if let Some(length) = rescale_to {
             scale_to(out, length);
         }
     }
-    Ok(out)
+    out
 }
 
 /// Logits become `exp((logit − largest) / temperature)`; the sum comes back. The largest weight is 1 whatever the

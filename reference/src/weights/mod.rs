@@ -13,7 +13,10 @@
 mod dequantise;
 mod element;
 pub mod gguf;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod map;
+pub mod registry;
 pub mod safetensors;
 mod tensor;
 pub mod vocabulary;

@@ -73,6 +73,20 @@ impl Decoder {
     /// in decompression, `decode` for a wrong checksum, `decode` for unknown enum values; in strict mode also what
     /// would be a diagnostic.
     pub fn decode<'a>(&self, input: &'a [u8]) -> Result<Message<'a>> {
+        self.decode_with(input, |sum, payload| sum.check(crc32(payload))).map(|(message, _)| message)
+    }
+
+    /// Like [`Self::decode`], but leaves the checksum to the caller, who reads the payload anyway and so reads it once.
+    #[cfg(feature = "model")]
+    pub(crate) fn decode_unsummed<'a>(&self, input: &'a [u8]) -> Result<(Message<'a>, Option<PayloadSum>)> {
+        self.decode_with(input, |_, _| Ok(()))
+    }
+
+    fn decode_with<'a>(
+        &self,
+        input: &'a [u8],
+        check: impl FnOnce(PayloadSum, &[u8]) -> Result<()>,
+    ) -> Result<(Message<'a>, Option<PayloadSum>)> {
         let header = Header::parse(input)?;
         let len = header.message_len();
         let message = usize::try_from(len).ok().and_then(|len| input.get(..len));
@@ -81,7 +95,7 @@ impl Decoder {
             return Err(Error::new(ErrorClass::Decode, "message", expected, found).at(input.len()));
         };
         self.check_header(&header)?;
-        self.decode_whole(header, message, input.len())
+        self.decode_whole(header, message, input.len(), check)
     }
 
     /// What can be refused by the header alone.
@@ -101,7 +115,13 @@ impl Decoder {
         Ok(())
     }
 
-    fn decode_whole<'a>(&self, header: Header, message: &'a [u8], input_len: usize) -> Result<Message<'a>> {
+    fn decode_whole<'a>(
+        &self,
+        header: Header,
+        message: &'a [u8],
+        input_len: usize,
+        check: impl FnOnce(PayloadSum, &[u8]) -> Result<()>,
+    ) -> Result<(Message<'a>, Option<PayloadSum>)> {
         let (metadata_range, payload_range) = header.sections()?;
         let metadata_at = metadata_range.start;
         let metadata_bytes = &message[metadata_range];
@@ -115,13 +135,10 @@ impl Decoder {
         }
 
         let payload = self.payload(flags, &raw, section, payload_at)?;
-        if let (Dialect::V04, Some(expected)) = (dialect, raw.payload_checksum) {
-            let found = crc32(&payload);
-            if found != expected {
-                let (expected, found) = (format!("0x{expected:08x}"), format!("0x{found:08x}"));
-                return Err(Error::new(ErrorClass::Decode, "metadata.payload_checksum", expected, found)
-                    .at(payload_at));
-            }
+        let sum = raw.payload_checksum.filter(|_| dialect == Dialect::V04);
+        let sum = sum.map(|expected| PayloadSum { expected, payload_at });
+        if let Some(sum) = sum {
+            check(sum, &payload)?;
         }
         let metadata = raw.resolve(dialect, flags.compressed())?;
 
@@ -150,7 +167,7 @@ impl Decoder {
         if self.strict && !message.diagnostics.is_empty() {
             return Err(message.diagnostics.swap_remove(0).error);
         }
-        Ok(message)
+        Ok((message, sum))
     }
 
     /// The dialect to read in, and whether the message leaves it open.
@@ -197,6 +214,31 @@ impl Decoder {
             return Err(Error::new(ErrorClass::LimitExceeded, "payload", expected, found).at(base));
         }
         Ok(Cow::Borrowed(section))
+    }
+}
+
+/// The checksum that a payload should have (AVP-CMP-016).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PayloadSum {
+    expected: u32,
+    payload_at: usize,
+}
+
+impl PayloadSum {
+    /// Holds a computed sum against it.
+    pub(crate) fn check(self, found: u32) -> Result<()> {
+        let Self { expected, payload_at } = self;
+        if found == expected {
+            return Ok(());
+        }
+        let (expected, found) = (format!("0x{expected:08x}"), format!("0x{found:08x}"));
+        Err(Error::new(ErrorClass::Decode, "metadata.payload_checksum", expected, found).at(payload_at))
+    }
+
+    /// Where the payload begins in the message.
+    #[cfg(feature = "model")]
+    pub(crate) fn payload_at(self) -> usize {
+        self.payload_at
     }
 }
 

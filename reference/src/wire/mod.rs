@@ -32,7 +32,11 @@ pub(crate) mod proto;
 mod stream;
 
 pub use checksum::crc32;
+#[cfg(feature = "model")]
+pub(crate) use checksum::crc32_more;
 pub use compress::Compression;
+#[cfg(feature = "model")]
+pub(crate) use decoder::PayloadSum;
 pub use decoder::{Decoder, decode};
 pub use diagnostic::{Diagnostic, DiagnosticCode};
 pub use dialect::{Dialect, DialectChoice};

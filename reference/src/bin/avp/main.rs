@@ -3,12 +3,22 @@
 mod decode;
 mod encode;
 mod files;
+#[cfg(feature = "model")]
+mod generate;
 mod hash;
 mod inspect;
 mod json;
+#[cfg(feature = "files")]
+mod models;
+#[cfg(feature = "files")]
+mod progress;
 mod resolve;
+#[cfg(feature = "model")]
+mod runtime;
 mod size;
 mod style;
+#[cfg(feature = "model")]
+mod think;
 
 use std::io;
 use std::process::ExitCode;
@@ -23,6 +33,9 @@ Examples:
   avp hash model config.json                 the model hash of a configuration
   avp resolve ours.json theirs.json          how two agents would talk
   avp size --preset qwen2.5-7b               what a transfer would take
+  avp models pull smollm2-135m-instruct      fetch a model (feature files)
+  avp think \"Plan it.\" -m MODEL -o plan.avp  latent steps, and a context for others (feature model)
+  avp generate \"Do it.\" -m MODEL --context plan.avp
 
 A file named - is standard input or output.
 
@@ -44,6 +57,12 @@ enum Command {
     Hash(hash::Args),
     Resolve(resolve::Args),
     Size(size::Args),
+    #[cfg(feature = "files")]
+    Models(models::Args),
+    #[cfg(feature = "model")]
+    Think(think::Args),
+    #[cfg(feature = "model")]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +73,12 @@ fn main() -> ExitCode {
         Command::Hash(args) => hash::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Size(args) => size::run(&args),
+        #[cfg(feature = "files")]
+        Command::Models(args) => models::run(&args),
+        #[cfg(feature = "model")]
+        Command::Think(args) => think::run(&args),
+        #[cfg(feature = "model")]
+        Command::Generate(args) => generate::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -29,7 +29,7 @@ const FOLDED_FROM: usize = 4 << 10;
 const UNCACHED_FROM: usize = 12 << 20;
 
 /// CRC-32 of bytes that follow those that `crc` is of.
-pub(super) fn crc32_more(crc: u32, bytes: &[u8]) -> u32 {
+pub(crate) fn crc32_more(crc: u32, bytes: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new_with_initial(crc);
     crc.update(bytes);
     crc.finalize()

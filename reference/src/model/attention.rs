@@ -1,0 +1,186 @@
+//! Grouped-query attention over a KV-cache, causal, with an optional window; softmax in f32.
+
+use burn::tensor::{Bool, DType, TensorData, activation::softmax};
+
+use super::activation::{Activation, Rows};
+use super::backend::{self, Tensor};
+use super::cache::{DeviceLayer, LayerCache, by_head};
+use super::kv_store::KvStore;
+use super::linear::Linear;
+use super::rope::Rotation;
+use crate::error::Result;
+use crate::tensor::matrix;
+use crate::wire::DataType;
+
+pub(super) struct Attention {
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
+    pub(super) output: Linear,
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    pub(super) head_dim: usize,
+    /// Tokens that a position sees, itself included; `None` for all.
+    pub(super) window: Option<usize>,
+}
+
+impl Attention {
+    /// Hidden states [s, hidden] of the positions from `past` on → [s, hidden]; appends to the layer's cache.
+    pub(super) fn forward(
+        &self,
+        input: &Activation,
+        rotation: &Rotation,
+        cache: &mut LayerCache,
+        past: usize,
+    ) -> Result<Activation> {
+        let query = self.query.forward(input)?;
+        let key = self.key.forward(input)?;
+        let value = self.value.forward(input)?;
+        let mixed = match (query, key, value, cache) {
+            (
+                Activation::Host(mut query),
+                Activation::Host(mut key),
+                Activation::Host(value),
+                LayerCache::Host { keys, values },
+            ) => {
+                rotation.turn(&mut query.values, self.heads);
+                rotation.turn(&mut key.values, self.kv_heads);
+                keys.append(past, &key.values);
+                values.append(past, &value.values);
+                Activation::Host(match query.count() {
+                    1 => self.one_row(&query, keys, values, past + 1),
+                    _ => self.many_rows(&query, keys, values, past)?,
+                })
+            }
+            (
+                Activation::Device(query),
+                Activation::Device(key),
+                Activation::Device(value),
+                LayerCache::Device(layer),
+            ) => Activation::Device(self.device([query, key, value], rotation, layer, past)),
+            _ => unreachable!("activations of two places"),
+        };
+        self.output.forward(&mixed)
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+
+    /// The first of `seen` positions that the last of them sees.
+    fn first_seen(&self, seen: usize) -> usize {
+        self.window.map_or(0, |window| seen.saturating_sub(window))
+    }
+
+    /// One new position: two passes over the cache, no matrices.
+    fn one_row(&self, query: &Rows, keys: &KvStore, values: &KvStore, seen: usize) -> Rows {
+        let (group, dim) = (self.heads / self.kv_heads, self.head_dim);
+        let first = self.first_seen(seen);
+        let mut out = vec![0.0; query.cols];
+        let mut scores = vec![0.0; seen - first];
+        for kv_head in 0..self.kv_heads {
+            let (key, value) = (keys.head(kv_head, seen), values.head(kv_head, seen));
+            let (key, value) = (&key[first * dim..], &value[first * dim..]);
+            for head in kv_head * group..(kv_head + 1) * group {
+                matrix::mat_vec(key, dim, &query.values[head * dim..][..dim], &mut scores);
+                scores.iter_mut().for_each(|score| *score *= self.scale());
+                softmax_in_place(&mut scores);
+                matrix::weighted_rows(value, dim, &scores, &mut out[head * dim..][..dim]);
+            }
+        }
+        Rows::new(out, query.cols)
+    }
+
+    /// Many new positions: matrix products for each key and value head over all query heads of its group.
+    fn many_rows(&self, query: &Rows, keys: &KvStore, values: &KvStore, past: usize) -> Result<Rows> {
+        let (count, group, dim) = (query.count(), self.heads / self.kv_heads, self.head_dim);
+        let seen = past + count;
+        let device = backend::cpu();
+        let scale = self.scale();
+        // [s, heads, dim] → [heads, s, dim], scaled.
+        let mut by_heads = vec![0.0; query.values.len()];
+        for (position, row) in query.values.chunks_exact(query.cols).enumerate() {
+            for (head, values) in row.chunks_exact(dim).enumerate() {
+                let target = &mut by_heads[(head * count + position) * dim..][..dim];
+                target.iter_mut().zip(values).for_each(|(target, value)| *target = value * scale);
+            }
+        }
+        let host = |values, shape| backend::from_host::<3>(values, shape, DataType::Float32, &device);
+        let query_heads = host(by_heads, [self.kv_heads, group * count, dim]);
+        let keys = host(keys.all(seen), [self.kv_heads, seen, dim]);
+        let mut scores = backend::to_host(query_heads.matmul(keys.transpose()))?;
+        for (row, scores) in scores.chunks_exact_mut(seen).enumerate() {
+            let visible = past + row % count + 1;
+            let first = self.first_seen(visible);
+            scores[..first].fill(0.0);
+            scores[visible..].fill(0.0);
+            softmax_in_place(&mut scores[first..visible]);
+        }
+        let scores = host(scores, [self.kv_heads, group * count, seen]);
+        let values = host(values.all(seen), [self.kv_heads, seen, dim]);
+        let mixed = backend::to_host(scores.matmul(values))?;
+        let mut out = vec![0.0; query.values.len()];
+        for (index, values) in mixed.chunks_exact(dim).enumerate() {
+            let (head, position) = (index / count, index % count);
+            out[position * query.cols + head * dim..][..dim].copy_from_slice(values);
+        }
+        Ok(Rows::new(out, query.cols))
+    }
+
+    fn device(
+        &self,
+        [query, key, value]: [Tensor<2>; 3],
+        rotation: &Rotation,
+        cache: &mut DeviceLayer,
+        past: usize,
+    ) -> Tensor<2> {
+        let ([count, width], group, dim) = (query.dims(), self.heads / self.kv_heads, self.head_dim);
+        let (dtype, place) = (query.dtype(), query.device());
+        let angles = |values: &[f32]| -> Tensor<3> {
+            let data = TensorData::new(values.to_vec(), [1, count, rotation.half]);
+            Tensor::from_data(data, (&place, DType::F32))
+        };
+        let (cos, sin) = (angles(&rotation.cos), angles(&rotation.sin));
+        let turn = |heads: Tensor<3>| {
+            let heads = heads.cast(DType::F32);
+            let [number, count, dim] = heads.dims();
+            let low = heads.clone().slice([0..number, 0..count, 0..dim / 2]);
+            let high = heads.slice([0..number, 0..count, dim / 2..dim]);
+            let turned_low = low.clone() * cos.clone() - high.clone() * sin.clone();
+            let turned_high = high * cos.clone() + low * sin.clone();
+            Tensor::cat(vec![turned_low, turned_high], 2).cast(dtype)
+        };
+        let query = turn(by_head(query, self.heads, dim));
+        let key = turn(by_head(key, self.kv_heads, dim));
+        let [keys, values] = cache.append(past, key, by_head(value, self.kv_heads, dim));
+        let seen = past + count;
+        let scores = query.reshape([self.kv_heads, group * count, dim]).matmul(keys.transpose());
+        let mut scores = scores.cast(DType::F32).mul_scalar(self.scale());
+        if count > 1 || self.window.is_some() {
+            let hidden = (past..seen).flat_map(|position| {
+                let first = self.first_seen(position + 1);
+                (0..seen).map(move |other| other > position || other < first)
+            });
+            let hidden = TensorData::new(hidden.collect::<Vec<bool>>(), [1, count, seen]);
+            let hidden = Tensor::<3, Bool>::from_data(hidden, &place);
+            scores = scores
+                .reshape([self.heads, count, seen])
+                .mask_fill(hidden.expand([self.heads, count, seen]), f32::NEG_INFINITY)
+                .reshape([self.kv_heads, group * count, seen]);
+        }
+        let mixed = softmax(scores, 2).cast(dtype).matmul(values);
+        mixed.reshape([self.heads, count, dim]).swap_dims(0, 1).reshape([count, width])
+    }
+}
+
+/// Exponentials that sum to one, the largest subtracted first.
+fn softmax_in_place(scores: &mut [f32]) {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for score in scores.iter_mut() {
+        *score = (*score - largest).exp();
+        sum += *score;
+    }
+    let factor = 1.0 / sum;
+    scores.iter_mut().for_each(|score| *score *= factor);
+}

@@ -1,0 +1,373 @@
+//! The model: embedding, blocks, final norm and head.
+
+use std::path::Path;
+
+use burn::tensor::{DType, activation::softmax};
+
+use super::activation::{Activation, Place};
+use super::backend::{self, Tensor};
+use super::block::Block;
+use super::cache::{CacheShape, KvCache};
+use super::config::{ModelConfig, refused};
+use super::device::Device;
+use super::linear::{Linear, Matrix};
+use super::load::Loader;
+use super::norm::RmsNorm;
+use super::rope::{Rope, RopeScaling};
+use crate::error::{Error, ErrorClass, Result};
+use crate::transfer;
+use crate::weights::Weights;
+use crate::wire::DataType;
+
+const EMBEDDING: &str = "model.embed_tokens.weight";
+const HEAD: &str = "lm_head.weight";
+/// Divisors of the frequencies, as GGUF files of Llama 3 carry them.
+const ROPE_FACTORS: &str = "rope_freqs.weight";
+
+/// Positions that one pass takes at most: scores are [heads, positions, all positions], so that a long prompt in one pass
+/// would need memory with the square of its length.
+pub const PREFILL_CHUNK: usize = 512;
+
+/// Largest config.json. The longest published ones, with thousands of labels, stay below 1 MiB.
+const MAX_CONFIG: u64 = 4 << 20;
+
+/// What is told of a pass: the number of the hidden state (0 for the embedding, n after block n, the last one after the
+/// final norm) and its rows, [s, hidden], on the host.
+pub type Watch<'a> = &'a mut dyn FnMut(usize, &[f32]);
+
+/// Where and how a model is loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Where it runs.
+    pub device: Device,
+    /// Its element type; `None` for what fits the device: f32 on the CPU, bf16 on CUDA.
+    pub dtype: Option<DataType>,
+}
+
+/// A decoder-only language model.
+pub struct Model {
+    config: ModelConfig,
+    weights: Weights,
+    place: Place,
+    device: Device,
+    dtype: DataType,
+    embedding: Matrix,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    /// The head of an untied model.
+    head: Option<Linear>,
+    rope: Rope,
+}
+
+impl Model {
+    /// Loads weights that are open already. `progress` is told after each block: blocks done, and how many there are.
+    ///
+    /// # Errors
+    /// `configuration` for a tensor that is missing; `shape_mismatch` for one of another shape; `engine_unavailable` when
+    /// the device is not there; `invalid_argument` for an element type that models do not compute in.
+    pub fn load(
+        mut config: ModelConfig,
+        weights: Weights,
+        options: LoadOptions,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
+        let device = options.device.resolved();
+        let dtype = options.dtype.unwrap_or_else(|| device.preferred_dtype());
+        if !matches!(dtype, DataType::Float32 | DataType::Float16 | DataType::BFloat16) {
+            let expected = "float32, float16 or bfloat16";
+            return Err(Error::new(ErrorClass::InvalidArgument, "model.dtype", expected, dtype.as_str()));
+        }
+        let place = match device {
+            Device::Cuda(_) => Place::Device(device.open()?),
+            _ => Place::Host,
+        };
+        if let Some(info) = weights.info(ROPE_FACTORS) {
+            let mut factors = vec![0.0; info.len()];
+            weights.require(ROPE_FACTORS, &[config.head_dim / 2])?;
+            weights.read_f32(ROPE_FACTORS, &mut factors)?;
+            config.rope.scaling = RopeScaling::Factors(factors);
+        }
+        Self::assemble(config, weights, place, device, dtype, progress)
+    }
+
+    /// The model on burn's CPU backend as if that were a card: the code that runs on CUDA, where there is none.
+    #[cfg(test)]
+    pub(super) fn load_as_on_a_card(config: ModelConfig, weights: Weights, dtype: DataType) -> Result<Self> {
+        let place = Place::Device(backend::cpu());
+        Self::assemble(config, weights, place, Device::Cpu, dtype, &mut |_, _| ())
+    }
+
+    fn assemble(
+        config: ModelConfig,
+        weights: Weights,
+        place: Place,
+        device: Device,
+        dtype: DataType,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
+        let loader = Loader { weights: &weights, config: &config, place: &place, dtype };
+        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
+        let embedding = loader.matrix(EMBEDDING, vocab, hidden)?;
+        // A tied configuration rules: some exports repeat the embedding under the head's name.
+        let head = if config.tied() {
+            None
+        } else {
+            Some(Linear { matrix: loader.matrix(HEAD, vocab, hidden)?, bias: None })
+        };
+        let mut blocks = Vec::with_capacity(config.num_layers);
+        for index in 0..config.num_layers {
+            blocks.push(loader.block(index)?);
+            progress(index + 1, config.num_layers);
+        }
+        let norm = loader.norm("model.norm")?;
+        let rope = Rope::new(&config.rope, config.head_dim);
+        Ok(Self { config, weights, place, device, dtype, embedding, blocks, norm, head, rope })
+    }
+
+    /// A folder with config.json and safetensors, or one GGUF file.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and what [`Weights::open`] and [`ModelConfig::from_text`] refuse.
+    pub fn open(path: &Path, options: LoadOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
+        let weights = Weights::open(path)?;
+        let config = match weights.gguf() {
+            Some(gguf) => ModelConfig::from_json(gguf.config_json()?)?,
+            None if path.is_dir() => ModelConfig::from_text(&read_config(path)?)?,
+            None => ModelConfig::from_text(&read_config(path.parent().unwrap_or(path))?)?,
+        };
+        Self::load(config, weights, options, progress)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where the model runs.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The element type of weights and cache.
+    #[must_use]
+    pub fn dtype(&self) -> DataType {
+        self.dtype
+    }
+
+    /// An empty cache of this model.
+    #[must_use]
+    pub fn empty_cache(&self) -> KvCache {
+        KvCache::new(self.cache_shape(), &self.place)
+    }
+
+    pub(crate) fn cache_shape(&self) -> CacheShape {
+        CacheShape {
+            num_layers: self.config.num_layers,
+            kv_heads: self.config.num_kv_heads,
+            head_dim: self.config.head_dim,
+            element: self.dtype,
+        }
+    }
+
+    /// A cache that came from elsewhere, where this model can use it.
+    ///
+    /// # Errors
+    /// `incompatible_models` when its shape is not this model's.
+    pub(crate) fn adopt(&self, cache: KvCache) -> Result<KvCache> {
+        let (own, other) = (self.cache_shape(), cache.shape());
+        if (CacheShape { element: own.element, ..other }) != own {
+            let text = |shape: CacheShape| {
+                format!("{} layers of {} heads × {}", shape.num_layers, shape.kv_heads, shape.head_dim)
+            };
+            return Err(Error::new(
+                ErrorClass::IncompatibleModels,
+                "context.cache",
+                format!("this model's cache, {}", text(own)),
+                text(other),
+            ));
+        }
+        let on_place = cache.on_host() == matches!(self.place, Place::Host);
+        if other.element == own.element && on_place {
+            Ok(cache)
+        } else {
+            cache.moved_to(&self.place, self.dtype)
+        }
+    }
+
+    /// Reads tokens behind the cache and gives back the last one's final hidden state, after the norm, [hidden]. The
+    /// prompt goes through in chunks of [`PREFILL_CHUNK`]; `watch` sees each chunk.
+    ///
+    /// # Errors
+    /// `invalid_argument` for no tokens, or one that the vocabulary does not have.
+    pub fn prefill(
+        &self,
+        tokens: &[u32],
+        cache: &mut KvCache,
+        mut watch: Option<Watch<'_>>,
+    ) -> Result<Vec<f32>> {
+        let mut last = Err(invalid("tokens", "at least one token", "none"));
+        for chunk in tokens.chunks(PREFILL_CHUNK) {
+            let hidden =
+                self.forward(self.embed(chunk)?, cache, watch.as_mut().map(|watch| &mut **watch as _))?;
+            last = hidden.last_row().into_host();
+        }
+        last
+    }
+
+    /// Reads input embeddings, [n, hidden], behind the cache, as [`Self::prefill`] reads tokens.
+    ///
+    /// # Errors
+    /// `shape_mismatch` when they are no rows of this width.
+    pub fn inject(&self, embeddings: Vec<f32>, cache: &mut KvCache) -> Result<Vec<f32>> {
+        self.check_width(&embeddings)?;
+        let rows = self.place.rows(embeddings, self.config.hidden_size, self.dtype);
+        self.forward(rows, cache, None)?.last_row().into_host()
+    }
+
+    /// Logits, [vocab], of a final hidden state, [hidden].
+    ///
+    /// # Errors
+    /// `shape_mismatch` for another width.
+    pub fn logits(&self, hidden: &[f32]) -> Result<Vec<f32>> {
+        self.check_width(hidden)?;
+        let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype).last_row();
+        match &self.head {
+            Some(head) => head.forward(&row)?.into_host(),
+            None => {
+                let head = Linear { matrix: self.embedding.clone(), bias: None };
+                head.forward(&row)?.into_host()
+            }
+        }
+    }
+
+    /// Whether these are whole rows, at least one.
+    fn check_width(&self, values: &[f32]) -> Result<()> {
+        let width = self.config.hidden_size;
+        if !values.is_empty() && values.len().is_multiple_of(width) {
+            return Ok(());
+        }
+        let found = format!("{} numbers", values.len());
+        Err(Error::new(ErrorClass::ShapeMismatch, "model.hidden", format!("[n, {width}]"), found))
+    }
+
+    fn forward(
+        &self,
+        input: Activation,
+        cache: &mut KvCache,
+        mut watch: Option<Watch<'_>>,
+    ) -> Result<Activation> {
+        let ([count, _], past) = (input.dims(), cache.len());
+        let rotation = self.rope.rotation(past, count);
+        let mut hidden = input;
+        for (index, block) in self.blocks.iter().enumerate() {
+            if let Some(watch) = &mut watch {
+                watch(index, &hidden.clone().into_host()?);
+            }
+            hidden = block.forward(hidden, &rotation, cache.layer(index), past)?;
+        }
+        cache.advance(count);
+        let hidden = self.norm.forward(&hidden);
+        if let Some(watch) = &mut watch {
+            watch(self.blocks.len(), &hidden.clone().into_host()?);
+        }
+        Ok(hidden)
+    }
+
+    /// Rows of the embedding matrix, [tokens, hidden].
+    fn embed(&self, tokens: &[u32]) -> Result<Activation> {
+        let vocab = self.config.vocab_size;
+        if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab) {
+            return Err(invalid("tokens", format!("ids below {vocab}"), token.to_string()));
+        }
+        Ok(match &self.embedding {
+            Matrix::Host(matrix) => {
+                let mut values = Vec::with_capacity(tokens.len() * matrix.cols);
+                tokens.iter().for_each(|&token| matrix.row(token as usize, &mut values));
+                self.place.rows(values, matrix.cols, self.dtype)
+            }
+            Matrix::Device(tensor) => {
+                let ids: Vec<i64> = tokens.iter().map(|&token| token.into()).collect();
+                let data = burn::tensor::TensorData::new(ids, [tokens.len()]);
+                let ids = Tensor::<1, burn::tensor::Int>::from_data(data, &tensor.device());
+                Activation::Device(tensor.clone().select(0, ids))
+            }
+        })
+    }
+
+    /// Soft embedding of a final hidden state, [hidden] → [hidden] (AVP-RLN-009), at the temperature of the Python SDK
+    /// the formula itself has none), brought to a length where one is given.
+    ///
+    /// # Errors
+    /// `shape_mismatch` for another width.
+    pub fn soft_embed(&self, hidden: &[f32], rescale_to: Option<f32>) -> Result<Vec<f32>> {
+        const TEMPERATURE: f32 = 1.0;
+        self.check_width(hidden)?;
+        match &self.embedding {
+            Matrix::Host(matrix) => {
+                Ok(transfer::embed_rows(matrix, hidden, self.config.hidden_size, TEMPERATURE, rescale_to))
+            }
+            Matrix::Device(embedding) => {
+                let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
+                let Activation::Device(row) = row else { return row.into_host() };
+                let logits = row.matmul(embedding.clone().transpose()).cast(DType::F32);
+                let weights = softmax(logits, 1).cast(embedding.dtype());
+                let embedded = backend::to_host(weights.matmul(embedding.clone()))?;
+                match rescale_to {
+                    Some(norm) => transfer::normalize(&embedded, self.config.hidden_size, norm),
+                    None => Ok(embedded),
+                }
+            }
+        }
+    }
+
+    /// Input and output embedding of an untied model in f32, [vocab, hidden] each, from the weights' file.
+    ///
+    /// # Errors
+    /// `configuration` for a tied model, which has one matrix for both.
+    pub fn embeddings(&self) -> Result<[Vec<f32>; 2]> {
+        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
+        let read = |name: &str| {
+            self.weights.require(name, &[vocab, hidden])?;
+            let mut values = vec![0.0; vocab * hidden];
+            self.weights.read_f32(name, &mut values)?;
+            self.weights.release(name);
+            Ok(values)
+        };
+        Ok([read(EMBEDDING)?, read(HEAD)?])
+    }
+
+    /// Mean norm of the rows of the input embedding (AVP-RLN-007).
+    ///
+    /// # Errors
+    /// When the weights' file has gone bad since it was opened.
+    pub fn target_norm(&self) -> Result<f32> {
+        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
+        let mut values = vec![0.0; vocab * hidden];
+        self.weights.read_f32(EMBEDDING, &mut values)?;
+        transfer::target_norm(&values, hidden)
+    }
+}
+
+/// The text of the config.json of a folder.
+pub(super) fn read_config(folder: &Path) -> Result<String> {
+    let path = folder.join("config.json");
+    let failed = |found: String| refused("config", "a readable config.json beside the weights", found);
+    let size =
+        std::fs::metadata(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?.len();
+    if size > MAX_CONFIG {
+        let found = format!("{size} bytes in {}", path.display());
+        return Err(Error::new(
+            ErrorClass::LimitExceeded,
+            "config",
+            format!("at most {MAX_CONFIG} bytes"),
+            found,
+        ));
+    }
+    std::fs::read_to_string(&path).map_err(|error| failed(format!("{}: {error}", path.display())))
+}
+
+fn invalid(field: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Error {
+    Error::new(ErrorClass::InvalidArgument, field, expected, found)
+}

@@ -1,0 +1,133 @@
+//! FILES → MODEL: each tensor by its name and shape, without a second copy where the file's bytes serve as they are.
+
+use super::activation::Place;
+use super::attention::Attention;
+use super::backend;
+use super::block::Block;
+use super::config::ModelConfig;
+use super::linear::{HostMatrix, Linear, Matrix, shared};
+use super::mlp::Mlp;
+use super::norm::{RmsNorm, Scale};
+use crate::error::Result;
+use crate::weights::{ElementType, Weights};
+use crate::wire::DataType;
+
+/// Elements that are converted at a time into a half precision type: 16 Mi elements of f32 are 64 MiB.
+const CONVERT_CHUNK: usize = 1 << 24;
+
+/// What loading a tensor needs to know.
+pub(super) struct Loader<'a> {
+    pub(super) weights: &'a Weights,
+    pub(super) config: &'a ModelConfig,
+    pub(super) place: &'a Place,
+    pub(super) dtype: DataType,
+}
+
+impl Loader<'_> {
+    /// A matrix [rows, cols].
+    pub(super) fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<Matrix> {
+        let host = self.host_matrix(name, rows, cols)?;
+        let matrix = match self.place {
+            Place::Host => Matrix::Host(host),
+            Place::Device(device) => {
+                let bytes = burn::tensor::Bytes::from_bytes_vec(host.data.to_vec());
+                let dtype = backend::dtype(self.dtype);
+                let data = burn::tensor::TensorData::from_bytes(bytes, [rows, cols], dtype);
+                Matrix::Device(backend::Tensor::from_data(data, (device, dtype)))
+            }
+        };
+        Ok(matrix)
+    }
+
+    fn host_matrix(&self, name: &str, rows: usize, cols: usize) -> Result<HostMatrix> {
+        let stored = self.weights.require(name, &[rows, cols])?.element;
+        let wanted = match self.dtype {
+            DataType::Float16 => ElementType::F16,
+            DataType::BFloat16 => ElementType::BF16,
+            _ => ElementType::F32,
+        };
+        let in_place = self.weights.bytes(name).filter(|bytes| {
+            stored == wanted
+                && bytes.as_ptr().align_offset(self.dtype.size()) == 0
+                && cfg!(target_endian = "little")
+        });
+        let data = match in_place {
+            Some(bytes) => bytes,
+            None => {
+                let data = self.converted(name, rows * cols)?;
+                self.weights.release(name);
+                data
+            }
+        };
+        Ok(HostMatrix { data, element: self.dtype, rows, cols })
+    }
+
+    fn converted(&self, name: &str, count: usize) -> Result<bytes::Bytes> {
+        let mut wide = vec![0.0_f32; count];
+        self.weights.read_f32(name, &mut wide)?;
+        Ok(match self.dtype {
+            DataType::Float16 => shared(narrowed(wide, half::f16::from_f32)),
+            DataType::BFloat16 => shared(narrowed(wide, half::bf16::from_f32)),
+            _ => shared(wide),
+        })
+    }
+
+    fn scale(&self, name: &str, count: usize) -> Result<Scale> {
+        self.weights.require(name, &[count])?;
+        let mut values = vec![0.0; count];
+        self.weights.read_f32(name, &mut values)?;
+        Ok(match self.place {
+            Place::Host => Scale::Host(values),
+            Place::Device(device) => Scale::Device(backend::from_host(values, [count], self.dtype, device)),
+        })
+    }
+
+    /// `NAME.weight` [out, in] and, if asked for, `NAME.bias` [out].
+    fn linear(&self, name: &str, [out, input]: [usize; 2], bias: bool) -> Result<Linear> {
+        let bias = bias.then(|| self.scale(&format!("{name}.bias"), out)).transpose()?;
+        Ok(Linear { matrix: self.matrix(&format!("{name}.weight"), out, input)?, bias })
+    }
+
+    /// `NAME.weight` of a norm.
+    pub(super) fn norm(&self, name: &str) -> Result<RmsNorm> {
+        let weight = self.scale(&format!("{name}.weight"), self.config.hidden_size)?;
+        Ok(RmsNorm { weight, eps: self.config.norm_eps })
+    }
+
+    /// The block with that index.
+    pub(super) fn block(&self, index: usize) -> Result<Block> {
+        let config = self.config;
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let (all, kv) = (config.num_heads * config.head_dim, config.kv_width());
+        let name = |part: &str| format!("model.layers.{index}.{part}");
+        Ok(Block {
+            attention_norm: self.norm(&name("input_layernorm"))?,
+            attention: Attention {
+                query: self.linear(&name("self_attn.q_proj"), [all, hidden], config.qkv_bias)?,
+                key: self.linear(&name("self_attn.k_proj"), [kv, hidden], config.qkv_bias)?,
+                value: self.linear(&name("self_attn.v_proj"), [kv, hidden], config.qkv_bias)?,
+                output: self.linear(&name("self_attn.o_proj"), [hidden, all], config.output_bias)?,
+                heads: config.num_heads,
+                kv_heads: config.num_kv_heads,
+                head_dim: config.head_dim,
+                window: config.window(index),
+            },
+            mlp_norm: self.norm(&name("post_attention_layernorm"))?,
+            mlp: Mlp {
+                gate: self.linear(&name("mlp.gate_proj"), [inner, hidden], config.mlp_bias)?,
+                up: self.linear(&name("mlp.up_proj"), [inner, hidden], config.mlp_bias)?,
+                down: self.linear(&name("mlp.down_proj"), [hidden, inner], config.mlp_bias)?,
+                activation: config.activation,
+            },
+        })
+    }
+}
+
+/// The numbers in a half precision type, with one chunk of both at a time.
+fn narrowed<T>(wide: Vec<f32>, narrow: fn(f32) -> T) -> Vec<T> {
+    let mut out = Vec::with_capacity(wide.len());
+    for chunk in wide.chunks(CONVERT_CHUNK) {
+        out.extend(chunk.iter().map(|&value| narrow(value)));
+    }
+    out
+}

@@ -1,0 +1,386 @@
+//! The connector over this crate's own models.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use super::cache::KvCache;
+use super::config::ModelConfig;
+use super::connector::{
+    Capabilities, Connector, ConnectorInfo, Finish, GenerateOptions, Generation, OnText, Prompt,
+    ThinkOptions, ThinkOutput, Thought, Wish,
+};
+use super::context::{Context, HiddenStates};
+use super::decoder::{LoadOptions, Model, read_config};
+use super::sampling::Sampler;
+use crate::error::{Error, ErrorClass, Result};
+use crate::session::hash::restore_hf_integer_keys;
+use crate::session::json::{Json, JsonLimits};
+use crate::session::{ModelIdentity, tokenizer_hash};
+use crate::text::{ChatMessage, ChatOptions, TextFiles};
+use crate::transfer::diagnostics::TransferDiagnostics;
+use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
+use crate::transfer::{
+    DEFAULT_LAMBDA, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
+};
+use crate::weights::Weights;
+
+/// A model with its tokenizer and chat template.
+pub struct Runtime {
+    model: Model,
+    text: Option<TextFiles>,
+    identity: ModelIdentity,
+    stop_tokens: Vec<u32>,
+    realignment: OnceLock<Realignment>,
+    target_norm: OnceLock<f32>,
+    realign_cache: Option<RealignCache>,
+}
+
+impl Runtime {
+    /// A model that is loaded already. Without text files it takes and gives tokens only. Realignment matrices are kept
+    /// in `realign_cache`, where there is one.
+    #[must_use]
+    pub fn new(
+        model: Model,
+        text: Option<TextFiles>,
+        identity: ModelIdentity,
+        realign_cache: Option<RealignCache>,
+    ) -> Self {
+        let told = text.as_ref().map(|text| text.stop.clone()).filter(|stop| !stop.is_empty());
+        let stop_tokens = told.unwrap_or_else(|| model.config().eos.clone());
+        Self {
+            model,
+            text,
+            identity,
+            stop_tokens,
+            realignment: OnceLock::new(),
+            target_norm: OnceLock::new(),
+            realign_cache,
+        }
+    }
+
+    /// A folder with config.json, safetensors and tokenizer.json, or one GGUF file, which is a complete model. `progress`
+    /// is told after each block: blocks done, and how many there are. Realignment matrices are kept in the user's cache.
+    ///
+    /// # Errors
+    /// What [`Model::open`] and [`TextFiles::open`] refuse.
+    pub fn open(path: &Path, options: LoadOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
+        let weights = Weights::open(path)?;
+        let (text, config) = match weights.gguf() {
+            Some(gguf) => (TextFiles::from_vocabulary(&gguf.vocabulary()?)?, gguf.config_json()?.to_string()),
+            None => {
+                let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+                (TextFiles::open(folder)?, read_config(folder)?)
+            }
+        };
+        let mut identity = identity_of(&config)?;
+        identity.tokenizer_hash = tokenizer_hash(&text.tokenizer.vocabulary());
+        if identity.model_id.is_empty() {
+            let name = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            identity.model_id = name.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        }
+        let model = Model::load(ModelConfig::from_text(&config)?, weights, options, progress)?;
+        // Without a home there is nowhere to keep them; they are computed again.
+        Ok(Self::new(model, Some(text), identity, RealignCache::from_env().ok()))
+    }
+
+    /// The same under another model hash, for peers that compute theirs differently: the Python SDK hashes the
+    /// configuration as its version of transformers completes it.
+    #[must_use]
+    pub fn with_model_hash(mut self, hash: impl Into<String>) -> Self {
+        self.identity.model_hash = hash.into();
+        self
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Tokenizer and chat template.
+    ///
+    /// # Errors
+    /// `configuration` when the model came without.
+    pub fn text(&self) -> Result<&TextFiles> {
+        self.text.as_ref().ok_or_else(|| {
+            let expected = "a model with a tokenizer, or a prompt as tokens";
+            Error::new(ErrorClass::Configuration, "tokenizer", expected, "none")
+        })
+    }
+
+    /// Tokens of a rendered conversation, ready for the answer. The template writes the special tokens; none are added.
+    fn chat_tokens(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
+        let options = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
+        let text = self.text()?;
+        text.tokenizer.encode(&text.prompt(messages, &options)?, false)
+    }
+
+    /// The cache of a context, for this model; with hidden states alone the cache is built from them: each state becomes
+    /// an input embedding, as in a latent step, and the cache grows by one position a state (AVP-XFR-003, AVP-API-010).
+    fn adopt(&self, context: Option<Context>, accept_structural: bool) -> Result<(KvCache, u64)> {
+        let Some(context) = context else { return Ok((self.model.empty_cache(), 0)) };
+        if context.model_hash != self.identity.model_hash && !accept_structural {
+            return Err(Error::new(
+                ErrorClass::IncompatibleModels,
+                "context.model_hash",
+                format!("this model's hash, {}", self.identity.model_hash),
+                crate::error::excerpt(&context.model_hash),
+            ));
+        }
+        let steps = context.num_steps;
+        match (context.cache, context.hidden) {
+            (Some(cache), _) => Ok((self.model.adopt(cache)?, steps)),
+            (None, Some(hidden)) => {
+                let width = self.model.config().hidden_size;
+                if context.hidden_dim as usize != width {
+                    return Err(Error::new(
+                        ErrorClass::IncompatibleModels,
+                        "context.hidden_dim",
+                        width.to_string(),
+                        context.hidden_dim.to_string(),
+                    ));
+                }
+                let mut cache = self.model.empty_cache();
+                for state in hidden.values.chunks_exact(width) {
+                    self.model.inject(self.latent_input(state, false)?, &mut cache)?;
+                }
+                Ok((cache, steps))
+            }
+            (None, None) => Ok((self.model.empty_cache(), steps)),
+        }
+    }
+
+    /// The input embedding that a final hidden state stands for: the soft embedding of a tied model, the realigned state
+    /// of an untied one (AVP-RLN-006, 009, 010), [hidden] → [hidden].
+    fn latent_input(&self, hidden: &[f32], rescale: bool) -> Result<Vec<f32>> {
+        if needs_realignment(self.model.config().tie_word_embeddings) {
+            let realignment = self.realignment()?;
+            return realign_apply(hidden, &realignment.w, realignment.dim, realignment.target_norm);
+        }
+        let rescale_to = rescale.then(|| self.target_norm()).transpose()?;
+        self.model.soft_embed(hidden, rescale_to)
+    }
+
+    fn target_norm(&self) -> Result<f32> {
+        if let Some(norm) = self.target_norm.get() {
+            return Ok(*norm);
+        }
+        let norm = self.model.target_norm()?;
+        Ok(*self.target_norm.get_or_init(|| norm))
+    }
+
+    /// The realignment matrix of an untied model: from memory, from disk, or computed.
+    ///
+    /// # Errors
+    /// `projection` when the embeddings give none.
+    pub fn realignment(&self) -> Result<&Realignment> {
+        if let Some(found) = self.realignment.get() {
+            return Ok(found);
+        }
+        let (hash, width) = (&self.identity.model_hash, self.model.config().hidden_size);
+        let make = || {
+            let [input, output] = self.model.embeddings()?;
+            realign_matrix(&input, &output, width, DEFAULT_LAMBDA)
+        };
+        let made = match &self.realign_cache {
+            Some(cache) => cache.load_or_make(hash, width, DEFAULT_LAMBDA, make)?.0,
+            None => make()?,
+        };
+        Ok(self.realignment.get_or_init(|| made))
+    }
+
+    fn context(&self, cache: Option<KvCache>, hidden: Option<HiddenStates>, num_steps: u64) -> Context {
+        let config = self.model.config();
+        Context {
+            model_hash: self.identity.model_hash.clone(),
+            model_family: self.identity.model_family.clone(),
+            model_id: self.identity.model_id.clone(),
+            hidden_dim: u32::try_from(config.hidden_size).unwrap_or(u32::MAX),
+            num_layers: u32::try_from(config.num_layers).unwrap_or(u32::MAX),
+            num_steps,
+            cache,
+            hidden,
+        }
+    }
+
+    fn states(&self, hidden: Vec<f32>, seq_len: usize) -> HiddenStates {
+        let dtype = self.model.dtype();
+        HiddenStates { values: hidden, dtype, seq_len: u32::try_from(seq_len).unwrap_or(u32::MAX) }
+    }
+}
+
+/// Who a model is, by its config.json.
+///
+/// # Errors
+/// What [`ModelIdentity::from_config`] refuses.
+pub(crate) fn identity_of(config: &str) -> Result<ModelIdentity> {
+    let mut json = Json::parse(config, &JsonLimits::CONFIG)?;
+    restore_hf_integer_keys(&mut json);
+    Ok(ModelIdentity::from_config(&json)?.identity)
+}
+
+/// What is not finite in a hidden state, told once.
+fn note(hidden: &[f32], diagnostics: &mut TransferDiagnostics, step: u32) -> bool {
+    let nan = hidden.iter().any(|value| value.is_nan());
+    let inf = hidden.iter().any(|value| value.is_infinite());
+    if nan || inf {
+        let what = if nan { "NaN" } else { "an infinity" };
+        diagnostics
+            .warnings
+            .push(format!("the hidden state after step {step} has {what}; thinking stopped there"));
+    }
+    diagnostics.has_nan |= nan;
+    diagnostics.has_inf |= inf;
+    nan || inf
+}
+
+fn norm(hidden: &[f32]) -> f64 {
+    hidden.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+impl Connector for Runtime {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { can_think: true, context: true, text: true, cross_model: false }
+    }
+
+    fn info(&self) -> ConnectorInfo {
+        let config = self.model.config();
+        ConnectorInfo {
+            hidden_dim: config.hidden_size,
+            num_layers: config.num_layers,
+            context_length: config.max_positions,
+            vocab_size: config.vocab_size,
+            device: self.model.device(),
+            dtype: self.model.dtype(),
+            stop_tokens: self.stop_tokens.clone(),
+        }
+    }
+
+    fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+        match prompt {
+            Prompt::User(text) => self.chat_tokens(&[ChatMessage::new("user", text)]),
+            Prompt::Messages(messages) => self.chat_tokens(messages),
+            Prompt::Raw(text) => self.text()?.tokenizer.encode(text, false),
+            Prompt::Tokens(tokens) => Ok(tokens.clone()),
+        }
+    }
+
+    fn think(&self, prompt: &Prompt, options: ThinkOptions) -> Result<Thought> {
+        self.require(Wish::Think)?;
+        let started = Instant::now();
+        let tokens = self.tokens(prompt)?;
+        let has_prior_context = options.context.is_some();
+        let (mut cache, prior_steps) = self.adopt(options.context, options.accept_structural)?;
+        let mut diagnostics = TransferDiagnostics {
+            transfer_mode: "latent".to_owned(),
+            target_model: Some(self.identity.model_id.clone()).filter(|id| !id.is_empty()),
+            prompt_tokens: tokens.len() as u64,
+            ..TransferDiagnostics::default()
+        };
+        let thinking = Instant::now();
+        let mut hidden = self.model.prefill(&tokens, &mut cache, None)?;
+        let mut norms = vec![norm(&hidden)];
+        let mut steps = 0;
+        let mut stopped = note(&hidden, &mut diagnostics, steps);
+        while steps < options.steps && !stopped {
+            let input = self.latent_input(&hidden, options.rescale)?;
+            hidden = self.model.inject(input, &mut cache)?;
+            steps += 1;
+            norms.push(norm(&hidden));
+            // A step that went wrong is counted: its position stands in the cache.
+            stopped = note(&hidden, &mut diagnostics, steps);
+        }
+        diagnostics.norm_trajectory = Some(norms);
+        let think_duration_s = thinking.elapsed().as_secs_f64();
+        let states = self.states(hidden, cache.len());
+        let kept = (options.output != ThinkOutput::HiddenState).then_some(cache);
+        let context = self.context(kept, Some(states), prior_steps + u64::from(steps));
+        let metrics = ThinkMetrics {
+            model: Some(self.identity.model_id.clone()),
+            steps: options.steps.into(),
+            has_prior_context,
+            duration_s: started.elapsed().as_secs_f64(),
+            think_duration_s,
+            ..ThinkMetrics::default()
+        };
+        Ok(Thought { context, metrics, diagnostics })
+    }
+
+    fn generate(&self, prompt: &Prompt, options: GenerateOptions, on_text: OnText<'_>) -> Result<Generation> {
+        let started = Instant::now();
+        let mut sampler = Sampler::new(options.sampling)?;
+        let tokens = self.tokens(prompt)?;
+        let has_prior_context = options.context.is_some();
+        let (mut cache, num_steps) = self.adopt(options.context, options.accept_structural)?;
+        let generating = Instant::now();
+        let mut hidden = self.model.prefill(&tokens, &mut cache, None)?;
+        let mut seen = tokens.clone();
+        let mut stream = self.text.as_ref().map(|text| text.tokenizer.stream(true));
+        let mut finish = Finish::Length;
+        let mut text = String::new();
+        let mut say = |piece: Option<String>, text: &mut String| match piece {
+            Some(piece) => {
+                text.push_str(&piece);
+                on_text(&piece)
+            }
+            None => ControlFlow::Continue(()),
+        };
+        while seen.len() - tokens.len() < options.max_tokens {
+            let token = sampler.next(self.model.logits(&hidden)?, &seen)?;
+            seen.push(token);
+            if self.stop_tokens.contains(&token) || options.stop_tokens.contains(&token) {
+                finish = Finish::Stop;
+                break;
+            }
+            let piece = stream.as_mut().map_or(Ok(None), |stream| stream.push(token))?;
+            if say(piece, &mut text).is_break() {
+                finish = Finish::Cancelled;
+                break;
+            }
+            if seen.len() - tokens.len() == options.max_tokens {
+                break;
+            }
+            hidden = self.model.prefill(&[token], &mut cache, None)?;
+        }
+        let rest = stream.map_or(Ok(None), |mut stream| stream.finish())?;
+        if finish != Finish::Cancelled {
+            let _ = say(rest, &mut text);
+        }
+        let mut diagnostics = TransferDiagnostics {
+            transfer_mode: if has_prior_context { "latent" } else { "text" }.to_owned(),
+            target_model: Some(self.identity.model_id.clone()).filter(|id| !id.is_empty()),
+            prompt_tokens: tokens.len() as u64,
+            ..TransferDiagnostics::default()
+        };
+        note(&hidden, &mut diagnostics, 0);
+        let text = text.trim().to_owned();
+        diagnostics.output_empty = text.is_empty();
+        diagnostics.output_length = text.chars().count() as u64;
+        if text.is_empty() {
+            diagnostics.warnings.push("the model wrote no text".to_owned());
+        }
+        let metrics = GenerateMetrics {
+            model: Some(self.identity.model_id.clone()),
+            has_prior_context,
+            duration_s: started.elapsed().as_secs_f64(),
+            generate_duration_s: generating.elapsed().as_secs_f64(),
+            ..GenerateMetrics::default()
+        };
+        let states = self.states(hidden, cache.len());
+        let context = self.context(Some(cache), Some(states), num_steps);
+        Ok(Generation {
+            text,
+            token_ids: seen.split_off(tokens.len()),
+            finish,
+            context,
+            metrics,
+            diagnostics,
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! What cannot be seen from outside: the path that runs on cards, on burn's CPU backend; and models that go wrong.
+
+use std::path::{Path, PathBuf};
+
+use super::activation::Place;
+use super::config::ModelConfig;
+use super::context::{Context, Route};
+use super::decoder::{LoadOptions, Model};
+use super::device::Device;
+use crate::error::Result;
+use crate::weights::Weights;
+use crate::wire::{DataType, Encoder, Limits};
+
+const MODELS: [&str; 5] = ["llama-tied", "llama-untied-rope3", "llama-odd", "qwen2-untied", "qwen2-window"];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tiny").join(name)
+}
+
+fn both(name: &str) -> Result<[Model; 2]> {
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let host = Model::open(&folder(name), options, &mut |_, _| ())?;
+    let config = ModelConfig::from_text(&super::decoder::read_config(&folder(name))?)?;
+    let card = Model::load_as_on_a_card(config, Weights::open(&folder(name))?, DataType::Float32)?;
+    Ok([host, card])
+}
+
+fn close(left: &[f32], right: &[f32]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).all(|(a, b)| (a - b).abs() <= 2e-4)
+}
+
+#[test]
+fn host_and_card_compute_the_same() {
+    for name in MODELS {
+        let [host, card] = both(name).unwrap();
+        let prompt: Vec<u32> = (0..19).map(|index| index * 7 % 60).collect();
+        let (mut here, mut there) = (host.empty_cache(), card.empty_cache());
+        let (mut rows, mut card_rows) = (Vec::new(), Vec::new());
+        let mut left =
+            host.prefill(&prompt, &mut here, Some(&mut |_, values| rows.extend_from_slice(values))).unwrap();
+        let mut right = card
+            .prefill(&prompt, &mut there, Some(&mut |_, values| card_rows.extend_from_slice(values)))
+            .unwrap();
+        assert!(close(&rows, &card_rows), "{name}: hidden states");
+        for step in 0..4 {
+            assert!(close(&left, &right), "{name}: step {step}");
+            assert!(close(&host.logits(&left).unwrap(), &card.logits(&right).unwrap()), "{name}: logits");
+            assert!(
+                close(
+                    &host.soft_embed(&left, Some(2.0)).unwrap(),
+                    &card.soft_embed(&right, Some(2.0)).unwrap()
+                ),
+                "{name}: soft embedding"
+            );
+            left = host.prefill(&[step + 3, step + 1], &mut here, None).unwrap();
+            right = card.prefill(&[step + 3, step + 1], &mut there, None).unwrap();
+        }
+        for layer in 0..host.config().num_layers {
+            let [keys, values] = here.read_layer(layer).unwrap().unwrap();
+            let [card_keys, card_values] = there.read_layer(layer).unwrap().unwrap();
+            assert!(close(&keys, &card_keys) && close(&values, &card_values), "{name}: layer {layer}");
+        }
+    }
+}
+
+#[test]
+fn a_cache_moves_between_host_and_card() {
+    for name in MODELS {
+        let [host, card] = both(name).unwrap();
+        let (mut here, mut there) = (host.empty_cache(), card.empty_cache());
+        host.prefill(&[5, 6, 7, 8, 9], &mut here, None).unwrap();
+        card.prefill(&[5, 6, 7, 8, 9], &mut there, None).unwrap();
+        let mut moved_there = card.adopt(here.clone()).unwrap();
+        let mut moved_here = host.adopt(there.clone()).unwrap();
+        let expected = host.prefill(&[1, 2], &mut here, None).unwrap();
+        assert!(
+            close(&card.prefill(&[1, 2], &mut moved_there, None).unwrap(), &expected),
+            "{name}: to the card"
+        );
+        assert!(
+            close(&host.prefill(&[1, 2], &mut moved_here, None).unwrap(), &expected),
+            "{name}: to the host"
+        );
+        assert_eq!(moved_there.len(), 7);
+        // A clone on a card sees nothing of what the other appends.
+        let mut one = there.clone();
+        let first = card.prefill(&[3], &mut one, None).unwrap();
+        let mut two = there.clone();
+        card.prefill(&[9, 9, 9], &mut two, None).unwrap();
+        let mut three = there;
+        assert_eq!(card.prefill(&[3], &mut three, None).unwrap(), first);
+    }
+}
+
+#[test]
+fn contexts_of_a_card_are_written_as_those_of_the_host() {
+    let [host, card] = both("qwen2-untied").unwrap();
+    let context = |model: &Model| {
+        let mut cache = model.empty_cache();
+        model.prefill(&[5, 6, 7], &mut cache, None).unwrap();
+        Context {
+            model_hash: "ab".repeat(32),
+            model_family: "qwen2".into(),
+            model_id: String::new(),
+            hidden_dim: 24,
+            num_layers: 2,
+            num_steps: 0,
+            cache: Some(cache),
+            hidden: None,
+        }
+    };
+    let message = context(&card).to_bytes(&Encoder::new(), &Route::default()).unwrap();
+    let restored = Context::from_bytes(&message, Limits::default()).unwrap().context;
+    let other = context(&host);
+    let (left, right) = (restored.cache.unwrap(), other.cache.unwrap());
+    assert_eq!(left.len(), 3);
+    for layer in 0..host.config().num_layers {
+        let pairs = left
+            .read_layer(layer)
+            .unwrap()
+            .unwrap()
+            .into_iter()
+            .zip(right.read_layer(layer).unwrap().unwrap());
+        assert!(pairs.into_iter().all(|(left, right)| close(&left, &right)));
+    }
+}
+
+#[test]
+fn half_precision_models_stay_near_their_wide_ones() {
+    for name in ["llama-tied", "qwen2-untied"] {
+        let [wide, _] = both(name).unwrap();
+        for (dtype, bound) in [(DataType::BFloat16, 0.25), (DataType::Float16, 0.03)] {
+            let options = LoadOptions { device: Device::Cpu, dtype: Some(dtype) };
+            let half = Model::open(&folder(name), options, &mut |_, _| ()).unwrap();
+            let config =
+                ModelConfig::from_text(&super::decoder::read_config(&folder(name)).unwrap()).unwrap();
+            let card =
+                Model::load_as_on_a_card(config, Weights::open(&folder(name)).unwrap(), dtype).unwrap();
+            for model in [&half, &card] {
+                let prompt: Vec<u32> = (0..11).collect();
+                let (mut cache, mut exact) = (model.empty_cache(), wide.empty_cache());
+                let hidden = model.prefill(&prompt, &mut cache, None).unwrap();
+                let found = model.prefill(&[1], &mut cache, None).unwrap();
+                let first = wide.prefill(&prompt, &mut exact, None).unwrap();
+                let second = wide.prefill(&[1], &mut exact, None).unwrap();
+                for (found, exact) in [(hidden, first), (found, second)] {
+                    let norm =
+                        |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>().sqrt();
+                    let error = norm(&mut found.iter().zip(&exact).map(|(a, b)| a - b));
+                    let size = norm(&mut exact.iter().copied());
+                    assert!(error > 0.0 && error < bound * size, "{name} {dtype:?}: {error} of {size}");
+                }
+                assert_eq!(cache.shape().element, dtype);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_host_place_is_the_cpus() {
+    let [host, card] = both("llama-tied").unwrap();
+    assert!(host.empty_cache().on_host());
+    assert!(!card.empty_cache().on_host());
+    assert!(matches!(Place::Host.rows(vec![1.0, 2.0], 2, DataType::BFloat16).dims(), [1, 2]));
+}
