@@ -120,6 +120,25 @@ pub struct Step {
     pub expect: Expect,
     /// Most that the child's peak memory may grow, in MiB.
     pub rss_growth_mib: Option<u64>,
+    /// Patterns of what lies in the case's own folder afterwards: each fits a file, and each file fits one.
+    pub files: Option<Vec<String>>,
+}
+
+/// Stands in `args` for the path of a name in a folder that the case has for itself: `{"$scratch": "cache"}`.
+pub const SCRATCH: &str = "$scratch";
+
+impl Step {
+    /// Whether the step works on files in the case's own folder.
+    pub fn uses_scratch(&self) -> bool {
+        fn named(value: &Value) -> bool {
+            match value {
+                Value::Array(items) => items.iter().any(named),
+                Value::Object(map) => map.contains_key(SCRATCH) || map.values().any(named),
+                _ => false,
+            }
+        }
+        self.files.is_some() || self.args.values().any(named)
+    }
 }
 
 /// What is expected of an answer. `vectors/README.md` is the full description.
@@ -169,6 +188,45 @@ pub enum PartContent {
         /// Whether the part of the request is meant rather than of the answer.
         sent: bool,
     },
+    /// A tensor near to this one.
+    Close(CloseTensor),
+}
+
+/// A tensor that an answered one must be near to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CloseTensor {
+    /// Dimensions, outermost first.
+    pub shape: Vec<u64>,
+    /// Its values as float32, little-endian, row-major.
+    pub values: Arc<[u8]>,
+    /// Shape and values (float32) of a matrix that both are multiplied with, from the left, before they are compared.
+    pub through: Option<(Vec<u64>, Arc<[u8]>)>,
+    /// How near.
+    pub within: Within,
+}
+
+/// How near a tensor must be. At least one is given; all that are given must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Within {
+    /// Most of the length of the difference over the length of the whole (Frobenius).
+    pub frobenius: Option<f64>,
+    /// The same for every row, which is what the last dimension spans.
+    pub rows: Option<f64>,
+    /// Least cosine of every row to the expected one.
+    pub cosine: Option<f64>,
+    /// Most that the length of a row may differ, over the expected length.
+    pub norms: Option<f64>,
+}
+
+impl Within {
+    /// Names, as recipes and manifests write them.
+    pub const NAMES: [&str; 4] = ["frobenius", "rows", "cosine", "norms"];
+
+    /// What is given, by name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let values = [self.frobenius, self.rows, self.cosine, self.norms];
+        Self::NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?)))
+    }
 }
 
 /// What an encoder's message must be.

@@ -217,6 +217,7 @@ mod tests {
                 parts: Vec::new(),
                 expect: Expect::Alive,
                 rss_growth_mib: None,
+                files: None,
             }],
             relation: None,
             timeout_ms: None,

@@ -1,7 +1,8 @@
 """ACP/1 adapter for the Python SDK `avp`, all releases from 0.2.0 to 0.6.2.
 
 It translates and nothing else: an answer is what the installed release does. Frames and errors are handled here, the
-operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py` and `api_ops.py`. See ../../ADAPTER.md for the contract.
+operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py` and `api_ops.py`. See ../../ADAPTER.md for
+the contract.
 """
 
 import importlib.util
@@ -136,13 +137,14 @@ class Adapter:
 
         import api_ops
         import kv_ops
+        import realign_ops
         import talk_ops
         import wire_ops
 
         self.version = avp.__version__
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
-        modules = (wire_ops, talk_ops, kv_ops, api_ops)
+        modules = (wire_ops, talk_ops, kv_ops, realign_ops, api_ops)
         self.ops = {name: op for module in modules for name, op in module.operations().items()}
         self.features = {name: value for module in modules for name, value in module.features().items()}
 

@@ -14,7 +14,7 @@ pub const ACP_VERSION: u64 = 1;
 pub const INFLIGHT_LIMIT: u64 = 64;
 
 /// Features that count as absent unless declared: few implementations have them.
-const OPT_IN: [&str; 10] = [
+const OPT_IN: [&str; 11] = [
     "embedding",
     "auto_dialect",
     "int_keys",
@@ -25,6 +25,7 @@ const OPT_IN: [&str; 10] = [
     "store_stored",
     "cuda",
     "engine",
+    "state_flags",
 ];
 
 /// What an adapter says of itself.

@@ -90,6 +90,11 @@ impl Draft {
         self.case.level = Some(level);
     }
 
+    /// The ambiguity settles what is accepted, not the weight.
+    pub(super) fn settled_here(&mut self, ambiguity: &str) {
+        self.case.ambiguity = Some(ambiguity.to_owned());
+    }
+
     /// What the case says of itself in place of the property's words.
     pub(super) fn why(&mut self, why: impl Into<String>) {
         self.case.why = why.into();
@@ -119,7 +124,14 @@ impl Draft {
             Value::Object(args) => args,
             _ => Map::new(),
         };
-        self.case.steps.push(Step { op: op.to_owned(), args, parts, expect, rss_growth_mib: None });
+        self.case.steps.push(Step {
+            op: op.to_owned(),
+            args,
+            parts,
+            expect,
+            rss_growth_mib: None,
+            files: None,
+        });
     }
 
     /// The last step may let memory grow by no more than this.

@@ -15,6 +15,7 @@ mod handshake;
 mod message;
 mod mutation;
 mod random;
+mod realign;
 mod resource;
 mod session;
 mod store;
@@ -30,7 +31,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 16] = [
+const PROPERTIES: [&[Property]; 17] = [
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -42,6 +43,7 @@ const PROPERTIES: [&[Property]; 16] = [
     vocabulary::PROPERTIES,
     handshake::PROPERTIES,
     session::PROPERTIES,
+    realign::PROPERTIES,
     text::PROPERTIES,
     context::PROPERTIES,
     store::PROPERTIES,

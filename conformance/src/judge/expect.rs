@@ -98,6 +98,12 @@ impl Bench<'_> {
                     return fail(Value::Null, Value::Null, note);
                 }
             },
+            PartContent::Close(expected) => {
+                return match super::tensor::compare(expected, blob) {
+                    Ok(()) => check,
+                    Err((expected, actual, note)) => fail(expected, actual, note),
+                };
+            }
             PartContent::Json(expected) => {
                 let actual = match serde_json::from_slice::<Value>(&blob.bytes) {
                     Ok(actual) => actual,

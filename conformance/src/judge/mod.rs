@@ -8,15 +8,17 @@ mod encoded;
 mod expect;
 mod metadata;
 mod relation;
+mod tensor;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::compare::resolve_from;
 
 use crate::adapter::{Answer, Blob, Lost, Request};
 use crate::case::{Case, Expect, Level, Step};
+use crate::glob::Glob;
 use crate::requirement::Catalogue;
 use crate::verdict::{Check, Outcome};
 
@@ -35,6 +37,8 @@ pub struct Observed {
     pub reply: Reply,
     /// Growth of the peak memory in bytes, where it was asked for and could be measured.
     pub rss_growth: Option<u64>,
+    /// Paths in the case's own folder after the step, where it was asked for and could be read.
+    pub files: Option<Vec<String>>,
 }
 
 /// What came back.
@@ -161,6 +165,11 @@ impl Bench<'_> {
         {
             checks.push(self.memory(index, limit, observed.rss_growth));
         }
+        if let Some(patterns) = &step.files
+            && matches!(observed.reply, Reply::Answered(_))
+        {
+            checks.push(self.files(index, patterns, observed.files.as_deref()));
+        }
         for check in &mut checks {
             shorten(&mut check.expected);
             shorten(&mut check.actual);
@@ -193,6 +202,27 @@ impl Bench<'_> {
             actual: mib(growth).into(),
             ..check
         }
+    }
+}
+
+/// What lies in the case's own folder.
+impl Bench<'_> {
+    fn files(&self, index: usize, patterns: &[String], found: Option<&[String]>) -> Check {
+        let check = self.check(index, "files");
+        let Some(found) = found else {
+            let note = "the case's folder can't be read".to_owned();
+            return Check { outcome: Outcome::NotApplicable, note, ..check };
+        };
+        let fits = |pattern: &String, file: &String| Glob::new(pattern).matches(file);
+        let extra = found.iter().find(|file| !patterns.iter().any(|pattern| fits(pattern, file)));
+        let missing = patterns.iter().find(|pattern| !found.iter().any(|file| fits(pattern, file)));
+        let note = match (missing, extra) {
+            (None, None) => return check,
+            (Some(pattern), _) => format!("no file fits {pattern}"),
+            (None, Some(file)) => format!("{file} should not be there"),
+        };
+        let (expected, actual) = (json!(patterns), json!(found));
+        Check { outcome: Outcome::Fail, expected, actual, note, ..check }
     }
 }
 

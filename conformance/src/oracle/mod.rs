@@ -1,4 +1,4 @@
-//! What the right answer is: hashes, resolution, sessions, identities, layouts, dialects.
+//! What the right answer is: hashes, resolution, sessions, identities, layouts, dialects, numbers.
 //!
 //! Every oracle is small, written from the requirements, and shares no code with an implementation. Numbers and
 //! checksums come from [`crate::build`]. [`self_test()`] holds them against values that were measured elsewhere; a harness
@@ -9,6 +9,9 @@ mod dialect;
 mod identity;
 mod json;
 mod kv_layout;
+mod matrix;
+mod numeric;
+mod realign;
 mod resolve;
 mod self_test;
 mod session;
@@ -21,6 +24,9 @@ pub use dialect::{Dialect, dialect};
 pub use identity::extract_identity;
 pub use json::{Json, JsonError, JsonText, parse};
 pub use kv_layout::{KvShape, kv_payload, kv_tensor};
+pub use matrix::{Matrix, dot, length};
+pub use numeric::NumericRequest;
+pub use realign::{DEFAULT_LAMBDA, normalized, realign_matrix, soft_embedding, target_norm};
 pub use resolve::{Identity, Peers, Resolution, resolve};
 pub use self_test::{SelfTestError, self_test};
 pub use session::{Action, SessionModel, Step, events};

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::json::text;
-use super::{Action, Identity, KvShape, Peers, Step};
+use super::{Action, DEFAULT_LAMBDA, Identity, KvShape, Matrix, Peers, Step};
 use super::{
-    StoreAction, StoreModel, decode_text_message, events, extract_identity, kv_payload, model_hash, resolve,
-    tokenizer_hash, word_overlap,
+    StoreAction, StoreModel, decode_text_message, events, extract_identity, kv_payload, model_hash,
+    normalized, realign_matrix, resolve, soft_embedding, target_norm, tokenizer_hash, word_overlap,
 };
 use crate::build::{bf16_bits, crc32, f16_bits};
 use crate::case::{Dtype, Spec};
@@ -37,6 +37,7 @@ pub fn self_test() -> Result<(), SelfTestError> {
     layouts()?;
     rules()?;
     contexts()?;
+    numerics()?;
     messages()
 }
 
@@ -153,6 +154,68 @@ fn contexts() -> Result<(), SelfTestError> {
     same("store", r#"{"value":"v"}"#, found(299_000))?;
     same("store", r#"{"value":null}"#, found(301_000))?;
     same("word overlap", 2.0 / 3.0, word_overlap("a b c", "b c d"))
+}
+
+/// Measured with numpy 2 in double precision (`linalg.solve`, `linalg.norm`, `exp`).
+fn numerics() -> Result<(), SelfTestError> {
+    let matrix =
+        |cols: usize, values: &[f64]| Matrix { rows: values.len() / cols, cols, values: values.to_vec() };
+    let near = |oracle, expected: &[f64], actual: &[f64]| {
+        let off = |(a, b): (&f64, &f64)| !((a - b).abs() <= 1e-12);
+        match expected.len() != actual.len() || expected.iter().zip(actual).any(off) {
+            true => same(oracle, format!("{expected:?}"), format!("{actual:?}")),
+            false => Ok(()),
+        }
+    };
+    let e_in = [0.5, -1.25, 2.0, 1.5, 0.25, -0.75, -2.0, 1.0, 0.5, 0.125, -0.5, 1.75, 1.0, 1.0, -1.5];
+    let e_out = [1.0, 0.5, -0.25, -0.5, 2.0, 1.0, 0.75, -1.5, 0.5, 2.0, 0.25, -1.0, -1.25, 1.0, 1.5];
+    let (e_in, e_out) = (matrix(3, &e_in), matrix(3, &e_out));
+    for (lambda, expected) in [
+        (
+            0.25,
+            [
+                -0.24254568772042318,
+                -0.06864735848384461,
+                0.9626304727298638,
+                0.9563072209753839,
+                -0.3434149121869545,
+                0.06358875708026078,
+                -0.3225036514552385,
+                0.7452174842364004,
+                -0.2202272808236257,
+            ],
+        ),
+        (
+            DEFAULT_LAMBDA,
+            [
+                -0.28020989970330007,
+                -0.0241933558618346,
+                1.0184669018839727,
+                0.9997626231861911,
+                -0.3711716448141827,
+                0.0720674985329163,
+                -0.3978793041124796,
+                0.8419073917691988,
+                -0.18469569951820206,
+            ],
+        ),
+    ] {
+        let made = realign_matrix(&e_in, &e_out, lambda).unwrap_or_default();
+        near("realignment", &expected, &made.values)?;
+    }
+    near("target norm", &[2.056730157246422], &target_norm(&e_in).into_iter().collect::<Vec<_>>())?;
+    let hidden = matrix(3, &[0.5, -0.25, 1.5, 1000.0, 0.0, -1000.0]);
+    let expected = [0.4313019198665451, -1.1122705283657381, 1.9532588500295067, 1.0, 1.0, -1.5];
+    near("soft embedding", &expected, &soft_embedding(&hidden, &e_in, 0.5).values)?;
+    let expected = [
+        0.7808688094430304,
+        -0.3904344047215152,
+        2.342606428329091,
+        1.7677669529663687,
+        0.0,
+        -1.7677669529663687,
+    ];
+    near("norm", &expected, &normalized(&hidden, 2.5).values)
 }
 
 fn messages() -> Result<(), SelfTestError> {

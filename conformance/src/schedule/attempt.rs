@@ -1,14 +1,21 @@
 //! One case in one child: its steps in order.
 
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
+use tempfile::TempDir;
 
 use super::starter::{Child, scaled};
 use super::{CASE_LIMIT, RunOptions};
 use crate::adapter::{Blob, Lost, Request};
-use crate::case::{Case, PartData, Step};
+use crate::case::{Case, PartData, SCRATCH, Step};
 use crate::judge::{Observed, Reply, resolve_from};
+
+/// Most files of a case's own folder that are listed: a case asks for a handful.
+const MAX_FILES: usize = 1000;
 
 /// What came of a case in one child.
 #[derive(Debug)]
@@ -32,11 +39,18 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
     let limit = limit_of(case, options);
     let started = Instant::now();
     let mut observed: Vec<Observed> = Vec::with_capacity(case.steps.len());
+    // A fresh one for every attempt, gone with it.
+    let scratch = case.steps.iter().any(Step::uses_scratch).then(TempDir::new).transpose();
     for step in &case.steps {
-        let request = match request_of(case, step, &observed) {
+        let request = match &scratch {
+            Ok(scratch) => request_of(case, step, &observed, scratch.as_ref().map(TempDir::path)),
+            Err(error) => Err(format!("no folder for the case: {error}")),
+        };
+        let request = match request {
             Ok(request) => request,
             Err(why) => {
-                observed.push(Observed { request: None, reply: Reply::NotSent(why), rss_growth: None });
+                let reply = Reply::NotSent(why);
+                observed.push(Observed { request: None, reply, rss_growth: None, files: None });
                 break;
             }
         };
@@ -49,7 +63,12 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
         let rss_growth = after.zip(before).map(|(after, before)| after.saturating_sub(before));
         let lost = reply.is_err();
         let reply = reply.map_or_else(Reply::Lost, Reply::Answered);
-        observed.push(Observed { request: Some(request), reply, rss_growth });
+        let folder = step.files.is_some().then_some(scratch.as_ref().ok().and_then(Option::as_ref)).flatten();
+        let files = folder.and_then(|folder| {
+            let mut files = Vec::new();
+            list_files(folder.path(), "", &mut files).ok().map(|()| files)
+        });
+        observed.push(Observed { request: Some(request), reply, rss_growth, files });
         if lost {
             break;
         }
@@ -62,12 +81,57 @@ pub(super) fn limit_of(case: &Case, options: &RunOptions<'_>) -> Duration {
     scaled(case.timeout_ms.map_or(CASE_LIMIT, Duration::from_millis), options)
 }
 
-/// The request of a step, with what it takes from earlier answers.
+/// Paths of all files under a folder, sorted, with `/` between their parts.
+fn list_files(folder: &Path, name: &str, into: &mut Vec<String>) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        if into.len() >= MAX_FILES {
+            break;
+        }
+        let path = format!("{name}{}", entry.file_name().to_string_lossy());
+        // Links are listed, not followed.
+        match entry.file_type()?.is_dir() {
+            true => list_files(&entry.path(), &format!("{path}/"), into)?,
+            false => into.push(path),
+        }
+    }
+    Ok(())
+}
+
+/// The value with the paths of the case's own folder filled in.
+fn with_paths(value: Value, scratch: Option<&Path>) -> Result<Value, String> {
+    Ok(match value {
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| with_paths(item, scratch)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(map) => match map.get(SCRATCH).and_then(Value::as_str) {
+            Some(name) => {
+                let folder = scratch.ok_or("the case has no folder of its own")?;
+                Value::String(folder.join(name).to_string_lossy().into_owned())
+            }
+            None => {
+                let member = |(key, value)| Ok((key, with_paths(value, scratch)?));
+                Value::Object(map.into_iter().map(member).collect::<Result<_, String>>()?)
+            }
+        },
+        other => other,
+    })
+}
+
+/// The request of a step, with what it takes from earlier answers, and paths in the case's own folder.
 ///
 /// # Errors
 /// A sentence when an earlier answer lacks what is needed.
-pub(super) fn request_of(case: &Case, step: &Step, observed: &[Observed]) -> Result<Request, String> {
-    let member = |(key, value): (&String, &Value)| Ok((key.clone(), resolve_from(value, observed)?));
+pub(super) fn request_of(
+    case: &Case,
+    step: &Step,
+    observed: &[Observed],
+    scratch: Option<&Path>,
+) -> Result<Request, String> {
+    let member = |(key, value): (&String, &Value)| {
+        Ok((key.clone(), with_paths(resolve_from(value, observed)?, scratch)?))
+    };
     let args: Map<String, Value> = step.args.iter().map(member).collect::<Result<_, String>>()?;
     let mut parts = Vec::with_capacity(step.parts.len());
     for part in &step.parts {

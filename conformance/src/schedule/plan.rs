@@ -66,5 +66,6 @@ fn shares(case: &Case) -> bool {
     let [step] = &case.steps[..] else { return false };
     case.timeout_ms.is_none()
         && step.rss_growth_mib.is_none()
+        && !step.uses_scratch()
         && step.parts.iter().all(|part| matches!(part.data, PartData::Bytes(_)))
 }

@@ -60,7 +60,8 @@ fn random_message(child: &mut Child, message: &RandomMessage, spec: Spec, limit:
             return Probe { name, passed: Some(false), note: format!("a message made up now: {lost}") };
         }
     };
-    let observed = Observed { request: Some(request), reply: Reply::Answered(answer), rss_growth: None };
+    let observed =
+        Observed { request: Some(request), reply: Reply::Answered(answer), rss_growth: None, files: None };
     let checks = judge::judge(&message.case(spec), &[observed], Catalogue::embedded());
     let missed = checks.iter().find(|check| check.missed());
     let note = match missed {
@@ -167,6 +168,7 @@ impl RandomMessage {
                 parts: Vec::new(),
                 expect: Expect::Ok { ok, should: Map::new(), parts: vec![payload] },
                 rss_growth_mib: None,
+                files: None,
             }],
             relation: None,
             timeout_ms: None,
@@ -202,7 +204,7 @@ mod tests {
                 let payload = message.payload.clone();
                 let parts = vec![Blob { name: "payload".into(), dtype: None, shape: None, bytes: payload }];
                 let reply = Reply::Answered(Answer::Ok { ok, parts });
-                let observed = Observed { request: None, reply, rss_growth: None };
+                let observed = Observed { request: None, reply, rss_growth: None, files: None };
                 let checks = judge::judge(&message.case(spec), &[observed], Catalogue::embedded());
                 assert!(checks.iter().all(|check| !check.missed()), "{checks:?}");
                 assert_eq!(checks.len(), 3);

@@ -101,7 +101,7 @@ impl<'a> Worker<'a> {
     fn together(&mut self, indices: &[usize]) {
         let mut pending = Vec::with_capacity(indices.len());
         for case in indices.iter().map(|index| &self.cases[*index]) {
-            match request_of(case, &case.steps[0], &[]) {
+            match request_of(case, &case.steps[0], &[], None) {
                 Ok(request) => pending.push((case, request)),
                 // It takes something from an answer that can't be there; alone, that is what gets recorded.
                 Err(_) => self.alone(case),
@@ -119,7 +119,8 @@ impl<'a> Worker<'a> {
                     None => unanswered.push((case, request)),
                     Some(timed) => {
                         let reply = Reply::Answered(timed.answer);
-                        let observed = Observed { request: Some(request), reply, rss_growth: None };
+                        let observed =
+                            Observed { request: Some(request), reply, rss_growth: None, files: None };
                         judged.push((case, Attempt { observed: vec![observed], took: timed.took }));
                     }
                 }

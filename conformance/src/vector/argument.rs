@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::case::SCRATCH;
+
 use super::node::{Node, Parsed};
 use super::vocabulary::MATCHERS;
 
@@ -13,7 +15,7 @@ const MAX_TEXT: usize = 256 << 10;
 
 /// The members of `args`, each with its generators replaced. `$from` stays: it is filled in when the case runs.
 pub(crate) fn arguments(node: &Node<'_>) -> Parsed<Map<String, Value>> {
-    members(node, &["$from"])
+    members(node, &["$from", SCRATCH])
 }
 
 /// An expected value with every generator replaced; the matchers stay, with what is inside them made.
@@ -93,6 +95,14 @@ fn special(outer: &Node<'_>, kept: &[&str]) -> Parsed<Value> {
                 node.object_of(&["step", "at"])?;
                 node.need("step")?.usize()?;
                 node.need("at")?.string()?;
+            }
+            if name == SCRATCH {
+                let path = node.string()?;
+                // It becomes a path of this machine: nothing but plain names.
+                let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                if path.is_empty() || !path.split('/').all(|name| !name.is_empty() && plain(name)) {
+                    return Err(node.error("expected names of letters, digits and dashes, `/` between them"));
+                }
             }
             Ok(Value::Object(Map::from_iter([(name.to_owned(), made(&node, kept)?)])))
         }

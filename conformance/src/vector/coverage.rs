@@ -10,7 +10,8 @@ use crate::requirement::{Catalogue, area_of};
 use super::embedded;
 
 /// Areas whose every requirement has a vector, or a reason why not.
-pub const COVERED_AREAS: &[&str] = &["HDR", "META", "ENUM", "PAY", "CMP", "KV", "HASH", "HS", "SES", "JSON"];
+pub const COVERED_AREAS: &[&str] =
+    &["HDR", "META", "ENUM", "PAY", "CMP", "KV", "HASH", "HS", "SES", "RLN", "JSON"];
 
 /// Ids of the vectors that test one requirement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

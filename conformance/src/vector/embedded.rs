@@ -21,6 +21,7 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("met.yaml", include_str!("../../../vectors/recipes/met.yaml")),
     ("meta.yaml", include_str!("../../../vectors/recipes/meta.yaml")),
     ("pay.yaml", include_str!("../../../vectors/recipes/pay.yaml")),
+    ("rln.yaml", include_str!("../../../vectors/recipes/rln.yaml")),
     ("ses.yaml", include_str!("../../../vectors/recipes/ses.yaml")),
     ("sto.yaml", include_str!("../../../vectors/recipes/sto.yaml")),
     ("xfr.yaml", include_str!("../../../vectors/recipes/xfr.yaml")),

@@ -16,8 +16,8 @@ use super::node::{GrammarError, Node, Parsed};
 
 /// Keys that begin a bytes expression, besides the number types.
 pub(super) const EXPRESSIONS: &[&str] = &[
-    "hex", "text", "range", "repeat", "zeros", "random", "cat", "zstd", "proto", "kv", "message", "base",
-    "from",
+    "hex", "text", "range", "repeat", "zeros", "random", "uniform", "cat", "zstd", "proto", "kv", "message",
+    "base", "from",
 ];
 
 /// Messages and payloads by name that others are patched from.
@@ -119,6 +119,7 @@ impl<'a> Bases<'a> {
                 let count = inner.need("count")?.at_most(MAX_HELD)? as usize;
                 Ok(SplitMix64::new(inner.need("seed")?.u64()?).bytes(count).into())
             }
+            "uniform" => uniform(&inner),
             "cat" => self.cat(&inner),
             "zstd" => Ok(self.frame(&inner)?.stored),
             "proto" => Ok(self.fields(&inner, None)?.into_bytes().into()),
@@ -242,6 +243,29 @@ fn numbers(kind: NumberType, node: &Node<'_>) -> Parsed<Content> {
     let mut out = Vec::with_capacity(items.len() * kind.size());
     for item in &items {
         number_bytes(&mut out, kind, item.number()?).map_err(|error| item.error(error.to_string()))?;
+    }
+    Ok(out.into())
+}
+
+/// Whole numbers from `-most` to `most`, each over `over`.
+fn uniform(node: &Node<'_>) -> Parsed<Content> {
+    node.object_of(&["dtype", "seed", "count", "most", "over"])?;
+    let dtype = node.need("dtype")?;
+    let kind = NumberType::named(dtype.string()?).ok_or_else(|| dtype.error("unknown number type"))?;
+    let count = node.need("count")?.at_most(MAX_HELD / kind.size() as u64)?;
+    let most = node.need("most")?.at_most(1 << 24)?;
+    let over = node.need("over")?;
+    // Powers of two alone divide without rounding.
+    let divisor = over.at_most(1 << 24)?;
+    if !divisor.is_power_of_two() {
+        return Err(over.error("expected a power of two"));
+    }
+    let mut random = SplitMix64::new(node.need("seed")?.u64()?);
+    let mut out = Vec::with_capacity(count as usize * kind.size());
+    for _ in 0..count {
+        let whole = random.below(2 * most as usize + 1) as f64 - most as f64;
+        let number = Number::Float(whole / divisor as f64);
+        number_bytes(&mut out, kind, number).map_err(|error| node.error(error.to_string()))?;
     }
     Ok(out.into())
 }

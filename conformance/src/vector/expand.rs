@@ -9,6 +9,7 @@ use crate::case::{Case, Dtype, Part, PartData, PatchedRange, Source, Spec, Step}
 use crate::requirement::Catalogue;
 
 use super::argument::arguments;
+use super::close_form::Asked;
 use super::evaluate::Bases;
 use super::lock::Lock;
 use super::node::{GrammarError, Node, Parsed};
@@ -162,12 +163,16 @@ impl Expanded<'_> {
             resource.object_of(&["rss_growth_mib"])?;
             resource.need("rss_growth_mib")?.u64()
         });
+        let op = op.string()?;
+        let asked = Asked { op, args: &args, parts: &parts };
+        let expect = bases.expect(&node.need("expect")?, index, &asked)?;
         let step = Step {
-            op: op.string()?.to_owned(),
+            op: op.to_owned(),
             args,
             parts,
-            expect: bases.expect(&node.need("expect")?, index)?,
+            expect,
             rss_growth_mib: rss_growth_mib.transpose()?,
+            files: node.get("files").map(|files| files.strings()).transpose()?,
         };
         self.steps.extend(std::iter::repeat_n(step, repeat));
         Ok(())

@@ -8,17 +8,18 @@ use crate::case::{EncodedExpect, Expect, ExpectPart, PartContent, SectionLen};
 use crate::requirement::Catalogue;
 
 use super::argument::{expected, expected_members};
+use super::close_form::Asked;
 use super::evaluate::Bases;
 use super::node::{Node, Parsed};
 use super::vocabulary::METADATA_KEYS;
 
 impl Bases<'_> {
-    /// The expectation of step `step`.
-    pub(super) fn expect(&self, node: &Node<'_>, step: usize) -> Parsed<Expect> {
+    /// The expectation of step `step`, which asks this.
+    pub(super) fn expect(&self, node: &Node<'_>, step: usize, asked: &Asked<'_>) -> Parsed<Expect> {
         let map = node.object_of(&["ok", "should", "parts", "reject", "encoded", "either", "alive"])?;
         if ["ok", "should", "parts"].iter().any(|key| map.contains_key(*key)) {
             node.object_of(&["ok", "should", "parts"])?;
-            return self.expect_ok(node, step);
+            return self.expect_ok(node, step, asked);
         }
         let (kind, inner) = node.single()?;
         match kind {
@@ -34,7 +35,7 @@ impl Bases<'_> {
             "either" => {
                 let mut branches = Vec::new();
                 for (name, branch) in inner.entries()? {
-                    branches.push((name.to_owned(), self.expect(&branch, step)?));
+                    branches.push((name.to_owned(), self.expect(&branch, step, asked)?));
                 }
                 match branches.len() {
                     0 | 1 => Err(inner.error("give at least two branches")),
@@ -48,7 +49,7 @@ impl Bases<'_> {
         }
     }
 
-    fn expect_ok(&self, node: &Node<'_>, step: usize) -> Parsed<Expect> {
+    fn expect_ok(&self, node: &Node<'_>, step: usize, asked: &Asked<'_>) -> Parsed<Expect> {
         let content = |key: &str| -> Parsed<Map<String, Value>> {
             let Some(content) = node.get(key) else {
                 return Ok(Map::new());
@@ -60,14 +61,24 @@ impl Bases<'_> {
             for (name, value) in list.entries()? {
                 parts.push(ExpectPart {
                     name: name.to_owned(),
-                    content: self.expected_part(name, &value, step)?,
+                    content: self.expected_part(name, &value, step, asked)?,
                 });
             }
         }
         Ok(Expect::Ok { ok: content("ok")?, should: content("should")?, parts })
     }
 
-    fn expected_part(&self, name: &str, node: &Node<'_>, step: usize) -> Parsed<PartContent> {
+    fn expected_part(
+        &self,
+        name: &str,
+        node: &Node<'_>,
+        step: usize,
+        asked: &Asked<'_>,
+    ) -> Parsed<PartContent> {
+        if let Some(close) = node.get("close") {
+            node.object_of(&["close"])?;
+            return Ok(PartContent::Close(self.close(&close, asked)?));
+        }
         if let Some(json) = node.get("$json") {
             node.object_of(&["$json"])?;
             return Ok(PartContent::Json(expected(&json)?));

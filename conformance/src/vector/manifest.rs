@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::case::{
-    Case, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, PatchedRange, Relation,
-    Source, Spec, Step,
+    Case, CloseTensor, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, PatchedRange,
+    Relation, Source, Spec, Step,
 };
 use crate::requirement::Catalogue;
 
@@ -95,6 +95,7 @@ impl ManifestWriter {
                 ("expect", Some(expect)),
                 ("repeat", (count > 1).then(|| json!(count))),
                 ("rss_growth_mib", step.rss_growth_mib.map(|limit| json!(limit))),
+                ("files", step.files.as_ref().map(|files| json!(files))),
             ];
             all.push(object(request.into_iter().map(|(key, value)| (key, Some(value))).chain(more)));
         }
@@ -162,9 +163,21 @@ impl ManifestWriter {
             PartContent::SameAs { step, part, sent } => {
                 vec![("same_as", json!({"part": part, "sent": sent, "step": step}))]
             }
+            PartContent::Close(tensor) => vec![("close", self.close(tensor))],
         };
         entry.push(("name", json!(part.name)));
         object(entry.into_iter().map(|(key, value)| (key, Some(value))))
+    }
+
+    fn close(&mut self, tensor: &CloseTensor) -> Value {
+        let mut with_shape = |shape: &[u64], values: &Arc<[u8]>| {
+            let values = self.bytes(values).into_iter().chain([("shape", json!(shape))]);
+            values.map(|(key, value)| (key, Some(value))).collect::<Vec<_>>()
+        };
+        let through = tensor.through.as_ref().map(|(shape, values)| object(with_shape(shape, values)));
+        let values = with_shape(&tensor.shape, &tensor.values);
+        let within = tensor.within.named().map(|(name, limit)| (name, Some(json!(limit))));
+        object(values.into_iter().chain(within).chain([("through", through)]))
     }
 
     fn encoded(&mut self, expect: &EncodedExpect) -> Value {

@@ -9,6 +9,7 @@
 //! ```
 
 mod argument;
+mod close_form;
 mod coverage;
 mod digest;
 mod embedded;

@@ -33,11 +33,13 @@ pub(crate) const OPS: &[&str] = &[
     "kv_size",
     "metrics_catalog",
     "model_hash",
+    "needs_realignment",
     "normalize",
     "project_overlap",
     "project_vocab",
     "projection_method",
     "realign_apply",
+    "realign_cached",
     "realign_matrix",
     "recommend_mode",
     "resolve",
@@ -72,6 +74,8 @@ pub(crate) const FEATURES: &[&str] = &[
     "store_stored",
     "cuda",
     "engine",
+    "rescale_soft_embedding",
+    "state_flags",
 ];
 
 /// Metadata as ACP/1 writes it.

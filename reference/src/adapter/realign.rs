@@ -11,7 +11,7 @@ use super::request::{Request, invalid};
 use crate::error::{Error, ErrorClass, Result as Done};
 use crate::tensor::{decode_f32, encode_f32};
 use crate::transfer::{
-    self, DEFAULT_LAMBDA, Origin, RealignCache, Realignment, needs_realignment as needs,
+    self, DEFAULT_LAMBDA, Origin, RealignCache, Realignment, StateHealth, needs_realignment as needs,
     realign_matrix as matrix,
 };
 use crate::wire::DataType;
@@ -56,9 +56,11 @@ impl Rows {
         Ok(other)
     }
 
-    /// Rows of the same shape, as a part of the answer.
+    /// Rows of the same shape, as a part of the answer, with a word on these, which are hidden states.
     fn answer<'a>(&self, name: &'static str, values: &[f32]) -> Outcome<'a> {
-        Ok(with_rows(Answer::new(json!({})), name, &self.shape, values)?)
+        let health = StateHealth::of(&self.values);
+        let flags = json!({"has_nan": health.has_nan, "has_inf": health.has_inf});
+        Ok(with_rows(Answer::new(flags), name, &self.shape, values)?)
     }
 }
 

@@ -19,7 +19,7 @@ mod rows;
 mod soft_embedding;
 pub mod store;
 
-pub use norm::{NORM_FLOOR, normalize, target_norm};
+pub use norm::{NORM_FLOOR, StateHealth, normalize, target_norm};
 pub use realign::{DEFAULT_LAMBDA, Realignment, needs_realignment, realign_apply, realign_matrix};
 pub use realign_cache::{Origin, RealignCache};
 pub use soft_embedding::soft_embed;

@@ -53,6 +53,30 @@ pub(super) fn check_length(field: &'static str, length: f32) -> Result<()> {
     Err(Error::new(ErrorClass::InvalidArgument, field, "a length: finite, not negative", length.to_string()))
 }
 
+/// What a look at a hidden state tells. A latent loop stops at a state that is not finite (AVP-RLN-018).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StateHealth {
+    /// Euclidean length.
+    pub norm: f64,
+    /// A value is NaN.
+    pub has_nan: bool,
+    /// A value is infinite.
+    pub has_inf: bool,
+}
+
+impl StateHealth {
+    /// Looks at a state, or at several at once.
+    pub fn of(state: &[f32]) -> Self {
+        let has_nan = state.iter().any(|value| value.is_nan());
+        Self { norm: length(state), has_nan, has_inf: state.iter().any(|value| value.is_infinite()) }
+    }
+
+    /// Whether every value is a number.
+    pub fn finite(&self) -> bool {
+        !self.has_nan && !self.has_inf
+    }
+}
+
 /// In double precision the squares of all finite values fit, and no digits of a long sum are lost.
 fn length(row: &[f32]) -> f64 {
     row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt()
@@ -88,6 +112,19 @@ mod tests {
         assert!(normalize(&[], 3, 1.0).unwrap().is_empty());
         assert_eq!(normalize(&[1.0], 1, 0.0).unwrap(), [0.0]);
         assert!(normalize(&[1.0, f32::INFINITY], 2, 1.0).unwrap().iter().any(|value| value.is_nan()));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_told() {
+        let told = |state: &[f32]| {
+            let health = StateHealth::of(state);
+            (health.has_nan, health.has_inf, health.finite())
+        };
+        assert_eq!(told(&[3e38, f32::NEG_INFINITY]), (false, true, false));
+        assert_eq!(told(&[3e38, 0.0]), (false, false, true));
+        assert_eq!(told(&[f32::NAN, 1.0]), (true, false, false));
+        assert_eq!(told(&[f32::NAN, f32::NEG_INFINITY]), (true, true, false));
+        assert_eq!(StateHealth::of(&[3.0, 4.0]).norm, 5.0);
     }
 
     #[test]

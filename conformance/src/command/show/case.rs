@@ -89,6 +89,13 @@ fn one(out: &mut String, case: &Case, index: usize, step: &Step, layout: &Layout
     if let Some(most) = step.rss_growth_mib {
         out.push_str(&layout.labelled(0, "", &format!("and at most {most} MiB more memory at the peak")));
     }
+    if let Some(files) = &step.files {
+        let told = match files.is_empty() {
+            true => "and no file in the case's own folder".to_owned(),
+            false => format!("and in the case's own folder exactly files like {}", files.join(", ")),
+        };
+        out.push_str(&layout.labelled(0, "", &told));
+    }
 }
 
 fn describe(

@@ -48,6 +48,17 @@ fn accepted(ok: &Map<String, Value>, should: &Map<String, Value>, parts: &[Expec
                 let from = if *sent { "sent with" } else { "answered by" };
                 format!("the same bytes as {part} {from} step {}", step + 1)
             }
+            PartContent::Close(tensor) => {
+                let within: Vec<String> =
+                    tensor.within.named().map(|(name, limit)| format!("{name} {limit:e}")).collect();
+                let through = if tensor.through.is_some() { ", both seen through a matrix" } else { "" };
+                format!(
+                    "{:?} near {}, within {}{through}",
+                    tensor.shape,
+                    hex(&tensor.values),
+                    within.join(", ")
+                )
+            }
         };
         lines.push(format!("with the part {}: {content}", part.name));
     }

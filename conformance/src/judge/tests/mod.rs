@@ -3,6 +3,7 @@
 mod encoder;
 mod kind;
 mod steps;
+mod tensor;
 mod value;
 
 use serde_json::{Map, Value, json};
@@ -19,7 +20,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn step(op: &str, expect: Expect) -> Step {
-    Step { op: op.into(), args: Map::new(), parts: Vec::new(), expect, rss_growth_mib: None }
+    Step { op: op.into(), args: Map::new(), parts: Vec::new(), expect, rss_growth_mib: None, files: None }
 }
 
 fn case_of(steps: Vec<Step>) -> Case {
@@ -45,7 +46,7 @@ fn blob(name: &str, bytes: &[u8]) -> Blob {
 }
 
 fn seen(reply: Reply) -> Observed {
-    Observed { request: None, reply, rss_growth: None }
+    Observed { request: None, reply, rss_growth: None, files: None }
 }
 
 fn ok(content: Value, parts: Vec<Blob>) -> Observed {
