@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{Architecture, Gguf, Value};
 use crate::{
     error::{Error, ErrorClass, Result},
-    weights::dequantise,
+    weights::{dequantise, element::ElementType},
 };
 
 /// Base of rotary embeddings where the file gives none: the value of the first Llama.
@@ -18,6 +18,8 @@ const GEMMA2_SOFTCAPS: (f64, f64) = (50.0, 30.0);
 const FULL_ATTENTION: (usize, usize) = (2, 6);
 /// Most layers, so that no list of one entry a layer grows beyond the file. Published models have some hundred.
 const MAX_LAYERS: usize = 4096;
+/// Most divisors of frequencies, half of a head's dimensions. Published heads have 256 at most.
+const MAX_FACTORS: usize = 4096;
 
 impl Gguf {
     /// The configuration in the form of a Hugging Face config.json.
@@ -163,15 +165,9 @@ impl Gguf {
     }
 
     fn rope_scaling(&self, architecture: Architecture) -> Result<Json> {
-        let factors = |name: &str| -> Result<Option<Vec<f32>>> {
-            let Some(tensor) = self.tensor(name) else { return Ok(None) };
-            let mut values = vec![0.0; tensor.info.len()];
-            dequantise::decode(tensor.info.element, &self.bytes[tensor.range.clone()], &mut values);
-            Ok(Some(values))
-        };
         if architecture == Architecture::Phi3
             && let (Some(long), Some(short)) =
-                (factors("rope_factors_long.weight")?, factors("rope_factors_short.weight")?)
+                (self.factors("rope_factors_long.weight")?, self.factors("rope_factors_short.weight")?)
         {
             return Ok(json!({ "rope_type": "longrope", "long_factor": long, "short_factor": short }));
         }
@@ -183,6 +179,18 @@ impl Gguf {
                 json!({ "rope_type": "linear", "factor": factor })
             }
             (Some("yarn"), Some(factor)) => {
+                // Where it stands it multiplies the factor that YaRN prescribes, which no config.json can say.
+                if let Some(attention) = self.float("rope.scaling.attn_factor")?
+                    && attention != 1.0
+                {
+                    let expected = "no attn_factor beside YaRN";
+                    return Err(Error::new(
+                        ErrorClass::Decode,
+                        "gguf.config",
+                        expected,
+                        attention.to_string(),
+                    ));
+                }
                 let mut scaling = json!({ "rope_type": "yarn", "factor": factor });
                 for (ours, theirs) in [
                     ("rope.scaling.original_context_length", "original_max_position_embeddings"),
@@ -206,6 +214,20 @@ impl Gguf {
                 ));
             }
         })
+    }
+
+    /// Divisors of the frequencies, one for each pair of rotated dimensions.
+    fn factors(&self, name: &str) -> Result<Option<Vec<f32>>> {
+        let Some(tensor) = self.tensor(name) else { return Ok(None) };
+        let len = tensor.info.len();
+        if tensor.info.element != ElementType::F32 || len > MAX_FACTORS {
+            let expected = format!("at most {MAX_FACTORS} numbers of F32 in {name}");
+            let found = format!("{len} of {}", tensor.info.element);
+            return Err(Error::new(ErrorClass::Decode, "gguf.config", expected, found));
+        }
+        let mut values = vec![0.0; len];
+        dequantise::decode(tensor.info.element, &self.bytes[tensor.range.clone()], &mut values);
+        Ok(Some(values))
     }
 
     /// A key of the architecture's own.
