@@ -1,6 +1,9 @@
 //! Bodies of the fuzz targets and of the property tests: they take arbitrary bytes and panic when a promise of the
 //! codec is broken. Not part of the public interface.
 
+#[cfg(feature = "files")]
+pub mod weights;
+
 use crate::{
     kv::{self, KvLayer, KvPayload},
     wire::{Decoder, Dialect, DialectChoice, Encoder, Limits, Message, Metadata, StreamDecoder},

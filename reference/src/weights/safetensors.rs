@@ -135,7 +135,7 @@ fn read_index(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Tensor names of each file, by the file's name.
-pub(super) fn parse_index(json: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
+pub(crate) fn parse_index(json: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: HashMap<String, String>,

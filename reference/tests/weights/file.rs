@@ -1,7 +1,5 @@
 //! Writers of small files, right or wrong as a test asks.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use serde_json::{Value, json};
 
 /// A safetensors file of tensors with name, type, shape and data.
