@@ -1,22 +1,52 @@
 """What transformers and the Python SDK compute for a model: hidden states, caches, latent steps, greedy text.
 
-Shared by `tiny/make.py`, `oracle/make.py` and `interchange/interchange.py`. Needs torch, transformers and the package
-`avp` (written for torch 2.15, transformers 5.23, avp 0.6.2). Everything runs on the CPU in float32 on one thread: sums in
-another order are other numbers.
+Shared by `tiny/make.py`, `oracle/make.py`, `interchange/interchange.py` and `../benches/runtime.py`. Needs torch,
+transformers and the package `avp` (written for torch 2.15, transformers 5.23, avp 0.6.2). Everything runs on the CPU in
+float32 on one thread: sums in another order are other numbers.
 """
 
 import importlib.metadata
+import pathlib
+import tempfile
+import warnings
 
 import torch
+from avp.connectors.huggingface import HuggingFaceConnector
 from avp.realign import apply_realignment, compute_realignment_matrix, compute_target_norm, project_to_embedding_space
-from transformers import DynamicCache
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.utils.logging import disable_progress_bar
 
 torch.set_num_threads(1)
+disable_progress_bar()
 
 
 def versions():
     """Releases that the numbers come from."""
     return {name: importlib.metadata.version(name) for name in ("avp", "numpy", "torch", "transformers")}
+
+
+def connect(path, model_id, file_name=None):
+    """The SDK's connector over a GGUF file or a folder as transformers writes it, weights in float32.
+
+    `model_id` is what the SDK takes for the model's name, and hashes; so it does with a GGUF file's name, instead of
+    which `file_name` may stand.
+    """
+    path = pathlib.Path(path).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        source = {}
+        if path.is_file():
+            # transformers takes a folder and a file's name in it.
+            name = file_name or path.name
+            (pathlib.Path(folder) / name).symlink_to(path)
+            path, source = folder, {"gguf_file": name}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **source).eval()
+            tokenizer = AutoTokenizer.from_pretrained(path, **source)
+    model.config._name_or_path = model_id
+    connector = HuggingFaceConnector(model=model, tokenizer=tokenizer)
+    prepare_realignment(connector)
+    return connector
 
 
 def as_batch(ids):
@@ -42,9 +72,9 @@ def prefill(model, ids):
 
 
 def prepare_realignment(connector):
-    """Computes the connector's matrix. Its own way goes through a disk cache keyed by the config alone, where models
-    with one config and other weights would meet."""
-    if connector.needs_realignment():
+    """Computes the connector's matrix unless it has one. Its own way goes through a disk cache keyed by the config
+    alone, where models with one config and other weights would meet."""
+    if connector.needs_realignment() and connector._w_realign is None:
         connector._w_realign, connector._target_norm = compute_realignment_matrix(connector.model)
 
 
@@ -101,6 +131,34 @@ def greedy(model, ids, count, cache=None):
         config.eos_token_id = end
     top = torch.cat(out.logits).float().topk(2).values
     return out.sequences[0, batch.shape[1] :].tolist(), (top[:, 0] - top[:, 1])
+
+
+def continued(connector, prompt, context, count):
+    """The SDK's greedy text of at most `count` tokens; the end token stops.
+
+    Returns the text, the ids behind it (with the end token) and their margins, see `greedy`.
+    """
+    seen, generate = {}, connector.model.generate
+
+    def watched(**arguments):
+        seen["out"], seen["length"] = generate(**arguments), arguments["input_ids"].shape[1]
+        return seen["out"]
+
+    connector.model.generate = watched
+    try:
+        text = connector.generate(prompt, context=context, max_new_tokens=count, do_sample=False, output_logits=True)
+    finally:
+        del connector.model.generate
+    top = torch.cat(seen["out"].logits).float().topk(2).values
+    return text, seen["out"].sequences[0, seen["length"] :].tolist(), (top[:, 0] - top[:, 1]).tolist()
+
+
+def first_difference(found, expected):
+    """Index of the first id that differs, None where both lists are the same."""
+    for index, (one, other) in enumerate(zip(found, expected)):
+        if one != other:
+            return index
+    return None if len(found) == len(expected) else min(len(found), len(expected))
 
 
 def worst(found, expected):

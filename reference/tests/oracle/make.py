@@ -12,14 +12,10 @@ import json
 import logging
 import pathlib
 import sys
-import tempfile
 import warnings
 
 import torch
-from avp.connectors.huggingface import HuggingFaceConnector
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -46,8 +42,12 @@ STEPS = 5
 THINK = 20
 GREEDY = 48
 
-#: Relative errors (L2) that another machine or release may show under --check.
+#: Relative errors (L2) that another machine or release may show under --check. Twenty latent steps amplify rounding.
 TOLERANCE = 1e-4
+TOLERANCE_THINK20 = 5e-3
+
+#: A greedy choice with less between it and the next may go the other way there; what follows it is not compared.
+NEAR_TIE = {"greedy_direct": 1e-3, "greedy_think20": 3e-2}
 
 
 def load(gguf):
@@ -55,13 +55,7 @@ def load(gguf):
     digest = hashlib.sha256(gguf.read_bytes()).hexdigest()
     if digest != GGUF_SHA256:
         raise SystemExit(f"{gguf}: sha256 {digest}, not {GGUF_SHA256}")
-    with tempfile.TemporaryDirectory() as folder:
-        # transformers takes a folder and a file's name in it, and the SDK hashes both names.
-        (pathlib.Path(folder) / GGUF).symlink_to(gguf.resolve())
-        model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32).eval()
-        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF)
-    model.config._name_or_path = MODEL_ID
-    return HuggingFaceConnector(model=model, tokenizer=tokenizer)
+    return numbers.connect(gguf, MODEL_ID, GGUF)
 
 
 def measure(connector, prompt):
@@ -140,21 +134,27 @@ def check(arrays, facts):
     good = True
     expected = load_file(ARRAYS)
     for name, value in expected.items():
-        if value.dtype == torch.int64:
+        array = name.split(".")[1]
+        if array == "input_ids":
             same = torch.equal(arrays[name], value)
             print(f"{name:28} {'identical' if same else 'DIFFERENT'}")
-        elif name.endswith("_margins"):
+        elif array in NEAR_TIE:
+            at = numbers.first_difference(arrays[name].tolist(), value.tolist())
+            same = at is None or expected[f"{name}_margins"][at].item() < NEAR_TIE[array]
+            print(f"{name:28} {'identical' if at is None else f'differs at {at}'}")
+        elif array.endswith("_margins"):
             continue  # judged through the ids
         else:
             absolute, relative = numbers.worst(arrays[name], value)
-            same = relative <= TOLERANCE
+            same = relative <= (TOLERANCE_THINK20 if array == "think20_hidden" else TOLERANCE)
             print(f"{name:28} max {absolute:.1e}  relative {relative:.1e}")
         good = good and same
     stored = json.loads(FACTS.read_text())
     for key in ("identity", "parameters", "end_token"):
         same = stored[key] == facts[key]
         print(f"{key:28} {'identical' if same else 'DIFFERENT'}")
-        good = good and (same or key == "identity")  # hashes of another release's config
+        # Another release of transformers expands the config to something else.
+        good = good and (same or key == "identity")
     return good
 
 
@@ -165,7 +165,6 @@ def main():
     arguments = arguments.parse_args()
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    disable_progress_bar()
     arrays, facts, data = everything(load(arguments.gguf))
     if arguments.check:
         sys.exit(0 if check(arrays, facts) else 1)

@@ -18,7 +18,6 @@ from avp.context import AVPContext
 from avp.connectors.huggingface import HuggingFaceConnector
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.utils.logging import disable_progress_bar
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -30,8 +29,8 @@ from tokens import PROMPTS, TOKENIZERS, byte_level  # noqa: E402
 STEPS = 5
 GREEDY = 16
 
-#: A seed is taken when every greedy choice is clear by CLEAR, no text only repeats itself, and rounding stays below CALM:
-#: random weights with sharp attention can blow it up a thousandfold over five latent steps.
+#: A seed is taken when every greedy choice is clear by CLEAR, no text only repeats itself, and rounding stays below
+#: CALM: random weights with sharp attention can blow it up a thousandfold over five latent steps.
 CLEAR = 0.02
 DISTINCT = 5
 CALM = 3e-5
@@ -133,23 +132,8 @@ def texts(connector, folder):
 
 
 def continued(connector, prompt, context):
-    """The SDK's greedy text and the ids behind it; the end token stops."""
-    seen, generate = {}, connector.model.generate
-
-    def watched(**arguments):
-        seen["out"], seen["length"] = generate(**arguments), arguments["input_ids"].shape[1]
-        return seen["out"]
-
-    connector.model.generate = watched
-    try:
-        text = connector.generate(
-            prompt, context=context, max_new_tokens=GREEDY, do_sample=False, output_logits=True
-        )
-    finally:
-        del connector.model.generate
-    top = torch.cat(seen["out"].logits).topk(2).values
-    margins = [round(margin, 4) for margin in (top[:, 0] - top[:, 1]).tolist()]
-    return {"ids": seen["out"].sequences[0, seen["length"] :].tolist(), "text": text, "margins": margins}
+    text, ids, margins = numbers.continued(connector, prompt, context, GREEDY)
+    return {"ids": ids, "text": text, "margins": [round(margin, 4) for margin in margins]}
 
 
 def make(name):
@@ -211,7 +195,6 @@ def older(folder):
 def main():
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    disable_progress_bar()
     for name in sys.argv[1:] or MODELS:
         make(name)
 

@@ -90,7 +90,7 @@ OLDER = ("llama-untied-rope3", "llama-f16")
 @torch.no_grad()
 def fill(model, seed):
     """Random weights that make every part of the block count: norms away from one, biases away from zero, attention
-    scores and logits with a spread of a few units. transformers' own std of 0.02 leaves logits flat and attention even."""
+    scores and logits with a spread of a few units. transformers' own std of 0.02 leaves logits flat, attention even."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(shape, std):
