@@ -4,6 +4,8 @@
 //! comes out. `avp-mutant --list` names them all. `conformance/tests/mutants.rs` runs each through the real pipe and fails
 //! when one survives.
 
+mod api;
+mod context;
 mod decoder;
 mod encoder;
 mod frame;
@@ -102,6 +104,8 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         handshake::MUTANTS,
         session::MUTANTS,
         messages::MUTANTS,
+        context::MUTANTS,
+        api::MUTANTS,
         loophole::MUTANTS,
     ]
     .into_iter()
