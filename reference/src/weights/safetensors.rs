@@ -5,14 +5,18 @@
 //! as the format's own reader demands. Names are the file's.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
     fs::File,
     io::Read,
     path::Path,
 };
 
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use serde::Deserialize;
+use safetensors::{Dtype, SafeTensorError, tensor::Metadata};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 
 use super::{
     element::ElementType,
@@ -21,9 +25,9 @@ use super::{
 };
 use crate::error::{Error, ErrorClass, Result, excerpt};
 
-/// Longest header: 16 MiB. A tensor takes some 120 bytes of it, so this is room for 100,000 of them, ten times what large
-/// models have in one file. Decoded, a header takes up to some twenty times its length.
-pub const MAX_HEADER: usize = 16 << 20;
+/// Longest header: 8 MiB. A tensor takes some 120 bytes of it, so this is room for 60,000 of them, several times what large
+/// models have in one file. Once read, a header takes up to some ten times its length.
+pub const MAX_HEADER: u64 = 8 << 20;
 /// Longest index: 16 MiB. The index of a model with 90,000 tensors takes 9 MB.
 pub const MAX_INDEX: u64 = 16 << 20;
 /// Most files of one model. The largest published ones have some two hundred; each takes a mapping.
@@ -64,39 +68,110 @@ pub(super) fn is_in(folder: &Path) -> bool {
 pub(super) fn parse(bytes: &[u8], file: usize) -> Result<Vec<Stored>> {
     let wrong =
         |class, expected: &str, found: String| Error::new(class, "safetensors.header", expected, found);
-    if let Some(length) = bytes.first_chunk::<8>()
-        && u64::from_le_bytes(*length) > MAX_HEADER as u64
-    {
-        let found = format!("{} bytes", u64::from_le_bytes(*length));
-        return Err(wrong(ErrorClass::LimitExceeded, "at most 16 MiB", found));
+    let decode = |found: String| wrong(ErrorClass::Decode, "a header that describes the file", found);
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(decode(format!("{} bytes", bytes.len())));
+    };
+    let length = u64::from_le_bytes(*length);
+    if length > MAX_HEADER {
+        return Err(wrong(ErrorClass::LimitExceeded, "at most 8 MiB", format!("{length} bytes")));
     }
-    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| {
-        let found = match e {
-            // The others of its messages quote names and numbers, these two may quote anything.
-            SafeTensorError::InvalidHeaderDeserialization(e) => excerpt(&e.to_string()),
-            SafeTensorError::InvalidOffset(name) => format!("a gap or an overlap before {}", excerpt(&name)),
-            e => e.to_string(),
-        };
-        wrong(ErrorClass::Decode, "a safetensors header that describes the file", found)
+    let Some((header, data)) = rest.split_at_checked(length as usize) else {
+        return Err(decode(format!("{length} bytes of header in {} bytes of file", bytes.len())));
+    };
+    let Header(mut entries) = serde_json::from_slice(header).map_err(|e| decode(excerpt(&e.to_string())))?;
+    let mut names = HashSet::new();
+    if let Some((name, _)) = entries.iter().find(|(name, _)| !names.insert(name)) {
+        return Err(decode(format!("{} twice", excerpt(name))));
+    }
+    entries.sort_by_key(|(_, info)| info.data_offsets);
+    // Shapes, types and offsets in agreement, without a gap or an overlap, and no size beyond what a number holds.
+    let metadata = Metadata::new(None, entries.clone()).map_err(|e| match e {
+        SafeTensorError::InvalidOffset(name) => decode(format!("a gap or an overlap at {}", excerpt(&name))),
+        e => decode(e.to_string()),
     })?;
-    let data = 8 + header;
-    let mut tensors = Vec::new();
-    for name in metadata.offset_keys() {
-        let Some(info) = metadata.info(&name) else { continue };
-        if info.shape.len() > MAX_AXES {
-            let found = format!("{} in {}", info.shape.len(), excerpt(&name));
-            return Err(wrong(ErrorClass::LimitExceeded, "at most 8 axes", found));
-        }
-        let (start, end) = info.data_offsets;
-        tensors.push(Stored {
-            info: TensorInfo { shape: info.shape.clone(), element: element(info.dtype) },
-            file,
-            range: data + start..data + end,
-            change: Change::None,
-            name,
-        });
+    if metadata.data_len() != data.len() {
+        return Err(decode(format!("{} bytes of data for {}", data.len(), metadata.data_len())));
     }
-    Ok(tensors)
+    let base = bytes.len() - data.len();
+    let stored = entries.into_iter().map(|(name, info)| Stored {
+        name,
+        info: TensorInfo { element: element(info.dtype), shape: info.shape },
+        file,
+        range: base + info.data_offsets.0..base + info.data_offsets.1,
+        change: Change::None,
+    });
+    Ok(stored.collect())
+}
+
+/// Names and entries of a header. The crate's own type reads every entry into a tree of JSON first, at thirty times the
+/// size of a long list.
+struct Header(Vec<(String, safetensors::tensor::TensorInfo)>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tensors by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if name == "__metadata__" {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let Entry { dtype, shape: Shape(shape), data_offsets } = map.next_value()?;
+                    entries.push((name, safetensors::tensor::TensorInfo { dtype, shape, data_offsets }));
+                }
+                Ok(Header(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: Dtype,
+    shape: Shape,
+    data_offsets: (usize, usize),
+}
+
+/// Axes, no more than [`MAX_AXES`].
+struct Shape(Vec<usize>);
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Axes;
+
+        impl<'de> Visitor<'de> for Axes {
+            type Value = Shape;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {MAX_AXES} axes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Shape, A::Error> {
+                let mut axes = Vec::new();
+                while let Some(axis) = list.next_element()? {
+                    if axes.len() == MAX_AXES {
+                        return Err(A::Error::invalid_length(MAX_AXES + 1, &self));
+                    }
+                    axes.push(axis);
+                }
+                Ok(Shape(axes))
+            }
+        }
+
+        deserializer.deserialize_seq(Axes)
+    }
 }
 
 fn element(dtype: Dtype) -> ElementType {

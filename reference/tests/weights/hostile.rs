@@ -191,6 +191,12 @@ fn headers_of_safetensors() {
         entry("F32", "[0,4294967296,4294967296,4294967296]", "[0,18446744073709551615]"),
         entry("F32", "[2]", "[0,18446744073709551616]"),
         with_header(&"[".repeat(100_000), b""),
+        // One name twice, and a field twice.
+        with_header(
+            r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
+            &[0; 2],
+        ),
+        entry("F32", "[2],\"shape\":[2]", "[0,8]"),
         // Data that no tensor describes.
         [safetensors(&[("t", "U8", &[1], &[0])]), vec![0]].concat(),
         // Two tensors on the same bytes.
@@ -202,9 +208,9 @@ fn headers_of_safetensors() {
         let error = error(bytes);
         assert_eq!((error.class, error.field), (ErrorClass::Decode, "safetensors.header"), "{error}");
     }
-    for length in [u64::MAX, 1 << 62, (16 << 20) + 1] {
+    for length in [u64::MAX, 1 << 62, (8 << 20) + 1] {
         let error = error([&length.to_le_bytes()[..], b"{}"].concat());
         assert_eq!((error.class, error.field), (ErrorClass::LimitExceeded, "safetensors.header"));
     }
-    assert_eq!(error(entry("U8", "[1,1,1,1,1,1,1,1,8]", "[0,8]")).class, ErrorClass::LimitExceeded);
+    assert!(error(entry("U8", "[1,1,1,1,1,1,1,1,8]", "[0,8]")).to_string().contains("at most 8 axes"));
 }
