@@ -14,6 +14,8 @@ mod hash;
 mod kv;
 mod loophole;
 mod messages;
+mod realign;
+mod rows;
 mod session;
 mod wire;
 
@@ -106,6 +108,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         messages::MUTANTS,
         context::MUTANTS,
         api::MUTANTS,
+        realign::MUTANTS,
         loophole::MUTANTS,
     ]
     .into_iter()

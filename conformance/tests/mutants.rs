@@ -58,6 +58,9 @@ fn ops(name: &str) -> &'static [&'static str] {
         "metrics" => &["codec_timings", "diagnostics", "metrics_catalog", "word_overlap"],
         "json" => &["json_encode", "json_decode"],
         "tensor" => &["encode_tensor", "decode_tensor"],
+        "realign" => &["realign_matrix", "realign_cached", "realign_apply", "needs_realignment"],
+        "norm" => &["target_norm", "normalize", "realign_apply"],
+        "soft" => &["soft_embed"],
         "loophole" => &["encode", "decode"],
         other => panic!("no operations for mutants that start with {other}"),
     }
