@@ -100,8 +100,8 @@ impl Bench<'_> {
             },
             PartContent::Close(expected) => {
                 return match super::tensor::compare(expected, blob) {
-                    Ok(()) => check,
-                    Err((expected, actual, note)) => fail(expected, actual, note),
+                    None => check,
+                    Some((expected, actual, note)) => fail(expected, actual, note),
                 };
             }
             PartContent::Json(expected) => {

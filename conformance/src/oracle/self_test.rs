@@ -161,10 +161,10 @@ fn numerics() -> Result<(), SelfTestError> {
     let matrix =
         |cols: usize, values: &[f64]| Matrix { rows: values.len() / cols, cols, values: values.to_vec() };
     let near = |oracle, expected: &[f64], actual: &[f64]| {
-        let off = |(a, b): (&f64, &f64)| !((a - b).abs() <= 1e-12);
-        match expected.len() != actual.len() || expected.iter().zip(actual).any(off) {
-            true => same(oracle, format!("{expected:?}"), format!("{actual:?}")),
-            false => Ok(()),
+        let equal = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12;
+        match expected.len() == actual.len() && expected.iter().zip(actual).all(equal) {
+            true => Ok(()),
+            false => same(oracle, format!("{expected:?}"), format!("{actual:?}")),
         }
     };
     let e_in = [0.5, -1.25, 2.0, 1.5, 0.25, -0.75, -2.0, 1.0, 0.5, 0.125, -0.5, 1.75, 1.0, 1.0, -1.5];
