@@ -10,12 +10,14 @@ use avp::model::{LoadOptions, Model};
 
 /// Tokens of the prompt.
 const PREFILL: usize = 200;
-/// Tokens that are decoded, and latent steps, in a round.
-const STEPS: usize = 32;
+/// Tokens that are decoded in a round.
+const DECODED: usize = 32;
+/// Latent steps in a round.
+const LATENT: usize = 8;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (mut path, mut rounds, mut as_json) = (None, 3, false);
+    let (mut path, mut rounds, mut as_json) = (None, 1, false);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => as_json = true,
@@ -37,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut hidden = measure(&mut prefill, || model.prefill(&prompt, &mut cache, None))?;
         let mut thinking = cache.clone();
         let mut state = hidden.clone();
-        for _ in 0..STEPS {
+        for _ in 0..DECODED {
             hidden = measure(&mut decode, || {
                 let logits = model.logits(&hidden)?;
                 let best = logits
@@ -48,22 +50,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             })?;
         }
         if model.config().tied() {
-            for _ in 0..STEPS {
+            for _ in 0..LATENT {
                 state =
                     measure(&mut latent, || model.inject(model.soft_embed(&state, None)?, &mut thinking))?;
             }
         }
     }
-    let threads = std::env::var("RAYON_NUM_THREADS").unwrap_or_else(|_| "all".into());
-    let rows = [("prefill_ms", &mut prefill), ("decode_ms", &mut decode), ("latent_step_ms", &mut latent)];
-    let mut members =
-        vec![format!("\"threads\": \"{threads}\", \"load_ms\": {:.1}", load.as_secs_f64() * 1e3)];
+    let rows = [("prefill_ms", &mut prefill), ("decode_ms", &mut decode), ("latent_ms", &mut latent)];
+    let mut members = vec![format!("\"load_ms\": {:.1}", load.as_secs_f64() * 1e3)];
     for (name, times) in rows {
+        let samples: Vec<String> = times.iter().map(|time| format!("{time:.3}")).collect();
+        members.push(format!("\"{name}\": [{}]", samples.join(", ")));
         times.sort_by(f64::total_cmp);
-        let (Some(best), Some(median)) = (times.first(), times.get(times.len() / 2)) else { continue };
-        members.push(format!("\"{name}\": {{\"best\": {best:.3}, \"median\": {median:.3}}}"));
-        if !as_json {
-            println!("{name:16} best {best:8.2}  median {median:8.2}");
+        if let (false, Some(best), Some(median)) = (as_json, times.first(), times.get(times.len() / 2)) {
+            println!("{name:10} best {best:8.2}  median {median:8.2}");
         }
     }
     if as_json {

@@ -4,9 +4,8 @@
 //! every request stands alone. `args.model` names one that is installed.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -16,16 +15,18 @@ use serde_json::value::RawValue;
 use super::answer::{Answer, Outcome};
 use super::request::{Request, invalid};
 use crate::model::{
-    Connector as _, Context, DEFAULT_STEPS, Device, GenerateOptions, LoadOptions, Model, ModelConfig, Prompt,
-    Route, Runtime, Sampling, ThinkOptions, ThinkOutput, identity_of,
+    Connector, Context, DEFAULT_STEPS, Device, Easy, GenerateOptions, LoadOptions, Model, ModelConfig,
+    Prompt, Route, Runtime, Sampling, ThinkOptions, ThinkOutput, identity_of,
 };
 use crate::tensor::encode_f32;
 use crate::weights::Weights;
-use crate::weights::registry::ModelFolder;
 use crate::wire::{DataType, Encoder, Limits, PayloadType};
 
+/// Numbers are judged against float64: no element type but the widest, wherever this runs.
+const OPTIONS: LoadOptions = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+
 /// Installed models that stay loaded.
-static INSTALLED: LazyLock<Mutex<HashMap<String, Arc<Runtime>>>> = LazyLock::new(Mutex::default);
+static INSTALLED: LazyLock<Easy> = LazyLock::new(|| Easy::installed(OPTIONS));
 
 #[derive(Deserialize)]
 struct Args<'a> {
@@ -50,17 +51,9 @@ struct Args<'a> {
 }
 
 impl Args<'_> {
-    fn runtime(&self, request: &Request<'_>) -> crate::Result<Arc<Runtime>> {
-        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    fn connector(&self, request: &Request<'_>) -> crate::Result<Arc<dyn Connector>> {
         if let Some(name) = &self.model {
-            let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(runtime) = installed.get(&**name) {
-                return Ok(Arc::clone(runtime));
-            }
-            let path = ModelFolder::from_env()?.resolve(name)?;
-            let runtime = Arc::new(Runtime::open(&path, options, &mut |_, _| ())?);
-            installed.insert(name.clone().into_owned(), Arc::clone(&runtime));
-            return Ok(runtime);
+            return INSTALLED.connector(name);
         }
         let Some(config) = self.config else {
             return Err(invalid("config", "a model: config and weights, or its name", "none"));
@@ -68,7 +61,7 @@ impl Args<'_> {
         let part = request.parts().iter().find(|part| part.name == "weights");
         let part = part.ok_or_else(|| invalid("parts", "weights", "no such part"))?;
         let weights = Weights::from_file(Bytes::copy_from_slice(part.bytes).into())?;
-        let model = Model::load(ModelConfig::from_text(config.get())?, weights, options, &mut |_, _| ())?;
+        let model = Model::load(ModelConfig::from_text(config.get())?, weights, OPTIONS, &mut |_, _| ())?;
         Ok(Arc::new(Runtime::new(model, None, identity_of(config.get())?, None)))
     }
 
@@ -100,8 +93,8 @@ pub(super) fn think<'a>(request: &Request<'a>) -> Outcome<'a> {
     };
     let context = Args::context(request)?;
     let rescale = args.rescale.unwrap_or_default();
-    let runtime = args.runtime(request)?;
-    let thought = runtime
+    let connector = args.connector(request)?;
+    let thought = connector
         .think(&args.prompt()?, ThinkOptions { steps, context, output, rescale, accept_structural: false })?;
     let message = thought.context.to_bytes(&Encoder::new().dialect(request.dialect), &Route::default())?;
     let payload = thought.context.payload_type().map(PayloadType::as_str);
@@ -120,7 +113,7 @@ pub(super) fn think<'a>(request: &Request<'a>) -> Outcome<'a> {
     Ok(match thought.context.hidden_states() {
         Some(hidden) => {
             let bytes = encode_f32(&hidden.values, DataType::Float32)?;
-            let width = runtime.info().hidden_dim;
+            let width = connector.info().hidden_dim;
             answer.tensor("hidden", "f32", &[(hidden.values.len() / width) as u64, width as u64], bytes)
         }
         None => answer,
@@ -130,14 +123,14 @@ pub(super) fn think<'a>(request: &Request<'a>) -> Outcome<'a> {
 pub(super) fn generate<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: Args<'a> = request.args()?;
     let context = Args::context(request)?;
-    let runtime = args.runtime(request)?;
+    let connector = args.connector(request)?;
     let options = GenerateOptions {
         context,
         sampling: Sampling::greedy(),
         max_tokens: args.max_tokens.unwrap_or(16),
         ..GenerateOptions::default()
     };
-    let made = runtime.generate(&args.prompt()?, options, &mut |_| ControlFlow::Continue(()))?;
+    let made = connector.generate(&args.prompt()?, options, &mut |_| ControlFlow::Continue(()))?;
     Ok(Answer::new(json!({
         "ids": made.token_ids,
         "text": made.text,
@@ -151,10 +144,10 @@ pub(super) fn generate<'a>(request: &Request<'a>) -> Outcome<'a> {
 
 pub(super) fn connector_info<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: Args<'a> = request.args()?;
-    let runtime = args.runtime(request)?;
-    let (info, can) = (runtime.info(), runtime.capabilities());
+    let connector = args.connector(request)?;
+    let (info, can) = (connector.info(), connector.capabilities());
     Ok(Answer::new(json!({
-        "identity": runtime.identity().to_json(),
+        "identity": connector.identity().to_json(),
         "hidden_dim": info.hidden_dim,
         "num_layers": info.num_layers,
         "context_length": info.context_length,

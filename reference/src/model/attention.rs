@@ -1,6 +1,7 @@
 //! Grouped-query attention over a KV-cache, causal, with an optional window; softmax in f32.
 
 use burn::tensor::{Bool, DType, TensorData, activation::softmax};
+use rayon::prelude::*;
 
 use super::activation::{Activation, Rows};
 use super::backend::{self, Tensor};
@@ -9,7 +10,7 @@ use super::kv_store::KvStore;
 use super::linear::Linear;
 use super::rope::Rotation;
 use crate::error::Result;
-use crate::tensor::matrix;
+use crate::tensor::{elementwise, matrix};
 use crate::wire::DataType;
 
 pub(super) struct Attention {
@@ -84,7 +85,7 @@ impl Attention {
             for head in kv_head * group..(kv_head + 1) * group {
                 matrix::mat_vec(key, dim, &query.values[head * dim..][..dim], &mut scores);
                 scores.iter_mut().for_each(|score| *score *= self.scale());
-                softmax_in_place(&mut scores);
+                elementwise::softmax(&mut scores);
                 matrix::weighted_rows(value, dim, &scores, &mut out[head * dim..][..dim]);
             }
         }
@@ -109,13 +110,13 @@ impl Attention {
         let query_heads = host(by_heads, [self.kv_heads, group * count, dim]);
         let keys = host(keys.all(seen), [self.kv_heads, seen, dim]);
         let mut scores = backend::to_host(query_heads.matmul(keys.transpose()))?;
-        for (row, scores) in scores.chunks_exact_mut(seen).enumerate() {
+        scores.par_chunks_exact_mut(seen).enumerate().for_each(|(row, scores)| {
             let visible = past + row % count + 1;
             let first = self.first_seen(visible);
             scores[..first].fill(0.0);
             scores[visible..].fill(0.0);
-            softmax_in_place(&mut scores[first..visible]);
-        }
+            elementwise::softmax(&mut scores[first..visible]);
+        });
         let scores = host(scores, [self.kv_heads, group * count, seen]);
         let values = host(values.all(seen), [self.kv_heads, seen, dim]);
         let mixed = backend::to_host(scores.matmul(values))?;
@@ -171,16 +172,4 @@ impl Attention {
         let mixed = softmax(scores, 2).cast(dtype).matmul(values);
         mixed.reshape([self.heads, count, dim]).swap_dims(0, 1).reshape([count, width])
     }
-}
-
-/// Exponentials that sum to one, the largest subtracted first.
-fn softmax_in_place(scores: &mut [f32]) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for score in scores.iter_mut() {
-        *score = (*score - largest).exp();
-        sum += *score;
-    }
-    let factor = 1.0 / sum;
-    scores.iter_mut().for_each(|score| *score *= factor);
 }

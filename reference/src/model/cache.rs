@@ -62,6 +62,10 @@ impl KvCache {
     /// A cache on the host from a payload and its tensors, which lie in it one behind the other, each [kv_heads, seq_len,
     /// head_dim]. Each piece is summed while the processor still has it; `done` is told which bytes of the message will
     /// not be read again.
+    ///
+    /// # Errors
+    /// `shape_mismatch` for tensors that no model could have made, and for a cache of no tokens: its other dimensions
+    /// would be a peer's word without a byte behind it.
     pub(crate) fn read(
         layers: &[KvLayer<'_>],
         payload: &[u8],
@@ -72,8 +76,8 @@ impl KvCache {
         let at = sum.map(PayloadSum::payload_at);
         let (mut crc, mut read) = (crc32_more(0, &payload[..KV_HEADER_LEN]), KV_HEADER_LEN);
         let mut store = |tensor: &TensorView<'_>| {
-            let mut store = KvStore::new(shape.element, shape.kv_heads, shape.head_dim, len);
-            store.fill(len, tensor.bytes(), &mut |piece| {
+            let dims = [shape.kv_heads, len, shape.head_dim];
+            let store = KvStore::received(shape.element, dims, tensor.bytes(), &mut |piece| {
                 crc = if sum.is_some() { crc32_more(crc, piece) } else { 0 };
             });
             let start = read;
@@ -215,8 +219,7 @@ impl KvCache {
 /// Shape and length that all tensors of a payload share.
 fn shape_of(layers: &[KvLayer<'_>]) -> Result<(CacheShape, usize)> {
     let unlike = |found: String| {
-        let expected =
-            "tensors [kv_heads, seq_len, head_dim] of one shape and floating point type in all layers";
+        let expected = "tensors [kv_heads, seq_len, head_dim] of one shape, without a 0, and floating point type in all layers";
         Error::new(ErrorClass::ShapeMismatch, "kv", expected, found)
     };
     let Some(first) = layers.first() else { return Err(unlike("no layers".into())) };
@@ -228,7 +231,7 @@ fn shape_of(layers: &[KvLayer<'_>]) -> Result<(CacheShape, usize)> {
         return Err(unlike(format!("{:?}", first.k.shape())));
     };
     let element = first.k.dtype();
-    if element == DataType::Int8 || kv_heads == 0 || head_dim == 0 {
+    if element == DataType::Int8 || kv_heads == 0 || head_dim == 0 || len == 0 {
         return Err(unlike(format!("{} {:?}", element.as_str(), first.k.shape())));
     }
     for tensor in layers.iter().flat_map(|layer| [&layer.k, &layer.v]) {

@@ -202,7 +202,7 @@ impl std::fmt::Display for Generation {
 pub type OnText<'a> = &'a mut dyn FnMut(&str) -> ControlFlow<()>;
 
 /// An engine with a model.
-pub trait Connector {
+pub trait Connector: Send + Sync {
     /// Who the model is, for the handshake.
     fn identity(&self) -> &ModelIdentity;
 

@@ -155,7 +155,11 @@ impl Context {
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty())
                 .unwrap_or_else(|| Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+            let mut builder = tempfile::Builder::new();
+            // As any new file of this user, not as a temporary one that nobody else may read.
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+            let mut file = builder.tempfile_in(folder).map_err(failed)?;
             let mut len = 0;
             for piece in std::iter::once(&head[..]).chain(pieces.iter().copied()) {
                 file.write_all(piece).map_err(failed)?;

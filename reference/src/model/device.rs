@@ -60,18 +60,42 @@ impl Device {
 /// Whether CUDA can be used. burn would find out by a panic in a worker thread.
 #[cfg(feature = "cuda")]
 fn cuda_library() -> Result<()> {
-    // The driver's device files are there exactly where a card is usable by this process.
-    let found = |path: &str| std::path::Path::new(path).exists();
-    if found("/dev/nvidiactl") || found("/dev/dxg") || cfg!(windows) {
+    use std::path::Path;
+    if cfg!(windows) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorClass::EngineUnavailable,
-        "device",
-        "an NVIDIA card with its driver, or --device cpu",
-        "no driver device files",
-    ))
+    let missing = |found: &str| {
+        let expected = "an NVIDIA card with its driver, or --device cpu";
+        Err(Error::new(ErrorClass::EngineUnavailable, "device", expected, found))
+    };
+    // The driver's device files are there exactly where a card is usable by this process.
+    if !DEVICE_FILES.iter().any(|path| Path::new(path).exists()) {
+        return missing("no device file of the driver");
+    }
+    let listed = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&listed).chain(LIBRARY_FOLDERS.iter().map(Into::into));
+    if folders.any(|folder| folder.join("libcuda.so.1").exists()) {
+        Ok(())
+    } else {
+        missing("no libcuda.so.1")
+    }
 }
+
+/// What a driver puts in place: on Linux, and on Linux inside Windows.
+#[cfg(feature = "cuda")]
+const DEVICE_FILES: [&str; 2] = ["/dev/nvidiactl", "/dev/dxg"];
+
+/// Where distributions, containers and Windows keep the driver's library.
+#[cfg(feature = "cuda")]
+const LIBRARY_FOLDERS: [&str; 7] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/local/nvidia/lib64",
+    "/usr/local/cuda/compat",
+    "/usr/lib/wsl/lib",
+];
 
 #[cfg(not(feature = "cuda"))]
 fn cuda_library() -> Result<()> {
@@ -136,6 +160,18 @@ mod tests {
     fn the_cpu_computes_in_f32() {
         assert_eq!(Device::Cpu.preferred_dtype(), DataType::Float32);
         assert_eq!(Device::Cuda(0).preferred_dtype(), DataType::BFloat16);
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn no_card_is_an_error_and_no_panic() {
+        match cuda_library() {
+            Ok(()) => assert!(Device::Cuda(0).open().is_ok()),
+            Err(_) => {
+                assert_eq!(Device::Auto.resolved(), Device::Cpu);
+                assert_eq!(Device::Cuda(0).open().unwrap_err().class, ErrorClass::EngineUnavailable);
+            }
+        }
     }
 
     #[cfg(not(feature = "cuda"))]

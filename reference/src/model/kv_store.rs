@@ -7,9 +7,13 @@ use half::{bf16, f16};
 
 use crate::wire::DataType;
 
-/// Positions that a store has room for at least, beyond what it was made for: a short answer needs no second allocation.
-/// Pages that are never written take no memory.
+/// Positions that a store has room for beyond what it was made for: a short answer needs no second allocation. Pages
+/// that are never written take no memory.
 const ROOM: usize = 256;
+
+/// The part of a received cache's length that it gets as room at most. A peer's message then never makes us ask for much
+/// more memory than it has bytes.
+const RECEIVED_ROOM: usize = 8;
 
 /// Bytes that are copied and then summed at a time: they fit a core's own cache, so that memory is read once.
 const PIECE: usize = 128 << 10;
@@ -65,8 +69,7 @@ impl Element for bf16 {
 }
 
 impl<T: Element> Heads<T> {
-    fn new(heads: usize, head_dim: usize, positions: usize) -> Self {
-        let capacity = positions + ROOM;
+    fn new(heads: usize, head_dim: usize, capacity: usize) -> Self {
         Self { data: Arc::new(vec![T::narrow(0.0); heads * capacity * head_dim]), heads, head_dim, capacity }
     }
 
@@ -74,7 +77,7 @@ impl<T: Element> Heads<T> {
     fn reserve(&mut self, used: usize, positions: usize) -> &mut Vec<T> {
         if positions > self.capacity || Arc::get_mut(&mut self.data).is_none() {
             // A quarter more, so that a long text copies each position a bounded number of times.
-            let mut grown = Self::new(self.heads, self.head_dim, positions + positions / 4);
+            let mut grown = Self::new(self.heads, self.head_dim, positions + positions / 4 + ROOM);
             if let Some(data) = Arc::get_mut(&mut grown.data) {
                 for head in 0..self.heads {
                     let start = head * grown.capacity * self.head_dim;
@@ -144,24 +147,37 @@ macro_rules! each {
 }
 
 impl KvStore {
-    /// An empty store with room for some positions beyond `positions`. Element types other than the three floating
-    /// point ones do not occur: models have one of them.
+    /// An empty store with room for some positions beyond `positions`.
     pub(super) fn new(element: DataType, heads: usize, head_dim: usize, positions: usize) -> Self {
+        Self::with_capacity(element, heads, head_dim, positions + ROOM)
+    }
+
+    /// A store of a payload's tensor, [heads, used, head_dim] in little-endian bytes of the element type. `copied` sees
+    /// each piece in order.
+    pub(super) fn received(
+        element: DataType,
+        [heads, used, head_dim]: [usize; 3],
+        bytes: &[u8],
+        copied: &mut dyn FnMut(&[u8]),
+    ) -> Self {
+        let capacity = used + ROOM.min(used / RECEIVED_ROOM);
+        let mut store = Self::with_capacity(element, heads, head_dim, capacity);
+        each!(&mut store, heads => heads.fill(used, bytes, copied));
+        store
+    }
+
+    /// Element types other than the three floating point ones do not occur: models have one of them.
+    fn with_capacity(element: DataType, heads: usize, head_dim: usize, capacity: usize) -> Self {
         match element {
-            DataType::Float16 => Self::F16(Heads::new(heads, head_dim, positions)),
-            DataType::BFloat16 => Self::BF16(Heads::new(heads, head_dim, positions)),
-            _ => Self::F32(Heads::new(heads, head_dim, positions)),
+            DataType::Float16 => Self::F16(Heads::new(heads, head_dim, capacity)),
+            DataType::BFloat16 => Self::BF16(Heads::new(heads, head_dim, capacity)),
+            _ => Self::F32(Heads::new(heads, head_dim, capacity)),
         }
     }
 
     /// Appends rows [n, heads · head_dim] after position `used`.
     pub(super) fn append(&mut self, used: usize, rows: &[f32]) {
         each!(self, heads => heads.append(used, rows));
-    }
-
-    /// Fills an empty store from a payload's tensor, [heads, used, head_dim], of the same element type.
-    pub(super) fn fill(&mut self, used: usize, bytes: &[u8], copied: &mut dyn FnMut(&[u8])) {
-        each!(self, heads => heads.fill(used, bytes, copied));
     }
 
     /// A head's positions in f32, [used, head_dim].
@@ -231,9 +247,9 @@ mod tests {
             assert_eq!(*store.head(1, 2), [3.0, 4.0, 7.0, 8.0]);
             assert_eq!(store.all(2), [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]);
             let bytes: Vec<u8> = (0..2).flat_map(|head| store.head_bytes(head, 2).into_owned()).collect();
-            let mut filled = KvStore::new(element, 2, 2, 2);
             let mut seen = Vec::new();
-            filled.fill(2, &bytes, &mut |piece| seen.extend_from_slice(piece));
+            let filled =
+                KvStore::received(element, [2, 2, 2], &bytes, &mut |piece| seen.extend_from_slice(piece));
             assert_eq!(seen, bytes);
             assert_eq!(filled.all(2), store.all(2));
             assert_eq!(store.converted(DataType::Float32, 2).all(2), store.all(2));

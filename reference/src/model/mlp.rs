@@ -6,6 +6,7 @@ use super::activation::{Activation, Rows};
 use super::config::MlpActivation;
 use super::linear::Linear;
 use crate::error::Result;
+use crate::tensor::elementwise::{gelu_times, silu_times};
 
 pub(super) struct Mlp {
     pub(super) gate: Linear,
@@ -39,13 +40,9 @@ impl Mlp {
     }
 
     fn gate_host(&self, gate: &mut Rows, up: &Rows) {
-        let pairs = gate.values.iter_mut().zip(&up.values);
         match self.activation {
-            MlpActivation::Silu => pairs.for_each(|(gate, up)| *gate = *gate / (1.0 + (-*gate).exp()) * up),
-            MlpActivation::GeluTanh => pairs.for_each(|(gate, up)| {
-                let inner = (2.0 / std::f32::consts::PI).sqrt() * (*gate + 0.044_715 * gate.powi(3));
-                *gate = 0.5 * *gate * (1.0 + inner.tanh()) * up;
-            }),
+            MlpActivation::Silu => silu_times(&mut gate.values, &up.values),
+            MlpActivation::GeluTanh => gelu_times(&mut gate.values, &up.values),
         }
     }
 }

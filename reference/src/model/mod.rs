@@ -10,6 +10,7 @@ mod connector;
 mod context;
 mod decoder;
 mod device;
+mod easy;
 mod kv_store;
 mod linear;
 mod load;
@@ -30,6 +31,7 @@ pub use connector::{
 pub use context::{Context, HiddenStates, ReceivedContext, Route};
 pub use decoder::{LoadOptions, Model, PREFILL_CHUNK, Watch};
 pub use device::Device;
+pub use easy::{Ask, Easy};
 pub use rope::{RopeConfig, RopeScaling};
 pub use runtime::Runtime;
 pub(crate) use runtime::identity_of;

@@ -13,7 +13,7 @@ use super::connector::{
 };
 use super::context::{Context, HiddenStates};
 use super::decoder::{LoadOptions, Model, read_config};
-use super::sampling::Sampler;
+use super::sampling::{Sampler, Sampling};
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::hash::restore_hf_integer_keys;
 use crate::session::json::{Json, JsonLimits};
@@ -35,6 +35,7 @@ pub struct Runtime {
     realignment: OnceLock<Realignment>,
     target_norm: OnceLock<f32>,
     realign_cache: Option<RealignCache>,
+    sampling: Sampling,
 }
 
 impl Runtime {
@@ -57,6 +58,7 @@ impl Runtime {
             realignment: OnceLock::new(),
             target_norm: OnceLock::new(),
             realign_cache,
+            sampling: Sampling::default(),
         }
     }
 
@@ -82,7 +84,15 @@ impl Runtime {
         }
         let model = Model::load(ModelConfig::from_text(&config)?, weights, options, progress)?;
         // Without a home there is nowhere to keep them; they are computed again.
-        Ok(Self::new(model, Some(text), identity, RealignCache::from_env().ok()))
+        let runtime = Self::new(model, Some(text), identity, RealignCache::from_env().ok());
+        Ok(Self { sampling: Sampling::of_folder(path)?, ..runtime })
+    }
+
+    /// How this model wants its tokens chosen: the defaults, and what its generation_config.json says besides, as the
+    /// Python SDK has it.
+    #[must_use]
+    pub fn sampling(&self) -> Sampling {
+        self.sampling.clone()
     }
 
     /// The same under another model hash, for peers that compute theirs differently: the Python SDK hashes the
@@ -211,6 +221,13 @@ impl Runtime {
     }
 }
 
+/// A warning where positions go beyond those that the model was made for.
+fn note_length(positions: usize, made_for: usize, diagnostics: &mut TransferDiagnostics) {
+    if positions > made_for {
+        diagnostics.warnings.push(format!("{positions} positions; the model was made for {made_for}"));
+    }
+}
+
 /// Who a model is, by its config.json.
 ///
 /// # Errors
@@ -297,6 +314,7 @@ impl Connector for Runtime {
             stopped = note(&hidden, &mut diagnostics, steps);
         }
         diagnostics.norm_trajectory = Some(norms);
+        note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
         let think_duration_s = thinking.elapsed().as_secs_f64();
         let states = self.states(hidden, cache.len());
         let kept = (options.output != ThinkOutput::HiddenState).then_some(cache);
@@ -359,6 +377,7 @@ impl Connector for Runtime {
             ..TransferDiagnostics::default()
         };
         note(&hidden, &mut diagnostics, 0);
+        note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
         let text = text.trim().to_owned();
         diagnostics.output_empty = text.is_empty();
         diagnostics.output_length = text.chars().count() as u64;

@@ -1,5 +1,11 @@
 //! LOGITS → TOKEN: greedy, or drawn after temperature, top-k and top-p, in this order.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde::Deserialize;
+
 use crate::error::{Error, ErrorClass, Result};
 
 /// How the next token is chosen. The default is that of the Python SDK.
@@ -24,6 +30,33 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// The defaults with what a model's generation_config.json says of `top_k` and `repetition_penalty`; temperature and
+    /// top-p are the caller's, as in the Python SDK. Without such a file, the defaults.
+    ///
+    /// # Errors
+    /// `configuration` for a file that is no such JSON.
+    pub(super) fn of_folder(folder: &Path) -> Result<Self> {
+        let path = folder.join("generation_config.json");
+        if !path.is_file() {
+            return Ok(Self::default());
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            let found = format!("{}: {error}", path.display());
+            Error::new(ErrorClass::Configuration, "generation_config", "the JSON object of a model", found)
+        };
+        let mut text = String::new();
+        let file = File::open(&path).map_err(|error| failed(&error))?;
+        file.take(MAX_CONFIG).read_to_string(&mut text).map_err(|error| failed(&error))?;
+        let said: Said = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+        let default = Self::default();
+        let sampling = Self {
+            top_k: said.top_k.unwrap_or(default.top_k),
+            repetition_penalty: said.repetition_penalty.unwrap_or(default.repetition_penalty),
+            ..default
+        };
+        sampling.check().map(|()| sampling)
+    }
+
     /// The most likely token each time.
     #[must_use]
     pub fn greedy() -> Self {
@@ -48,6 +81,15 @@ impl Sampling {
         }
         Ok(())
     }
+}
+
+/// Largest generation_config.json. Published ones have some hundred bytes.
+const MAX_CONFIG: u64 = 1 << 20;
+
+#[derive(Deserialize)]
+struct Said {
+    top_k: Option<usize>,
+    repetition_penalty: Option<f32>,
 }
 
 /// Draws the tokens of one request.
@@ -194,6 +236,24 @@ mod tests {
         let mut sampler = Sampler::new(sampling).unwrap();
         assert_eq!(sampler.next(vec![3.0, 2.0, -1.0], &[0, 0]).unwrap(), 1);
         assert_eq!(sampler.next(vec![-1.0, -1.5, -3.0], &[0]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_model_says_how_it_wants_to_be_sampled() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Sampling::of_folder(folder.path()).unwrap(), Sampling::default());
+        let path = folder.path().join("generation_config.json");
+        std::fs::write(&path, r#"{"top_k": 20, "repetition_penalty": 1.1, "temperature": 9}"#).unwrap();
+        let expected = Sampling { top_k: 20, repetition_penalty: 1.1, ..Sampling::default() };
+        assert_eq!(Sampling::of_folder(folder.path()).unwrap(), expected);
+        for (text, class) in [
+            ("[", ErrorClass::Configuration),
+            (r#"{"top_k": "many"}"#, ErrorClass::Configuration),
+            (r#"{"repetition_penalty": -1}"#, ErrorClass::InvalidArgument),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(Sampling::of_folder(folder.path()).unwrap_err().class, class, "{text}");
+        }
     }
 
     #[test]

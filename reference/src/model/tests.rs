@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::activation::Place;
 use super::config::ModelConfig;
+use super::connector::{Connector as _, GenerateOptions, Prompt, ThinkOptions};
 use super::context::{Context, Route};
 use super::decoder::{LoadOptions, Model};
 use super::device::Device;
-use crate::error::Result;
+use super::runtime::Runtime;
+use crate::error::{ErrorClass, Result};
 use crate::weights::Weights;
 use crate::wire::{DataType, Encoder, Limits};
 
@@ -162,4 +164,70 @@ fn the_host_place_is_the_cpus() {
     assert!(host.empty_cache().on_host());
     assert!(!card.empty_cache().on_host());
     assert!(matches!(Place::Host.rows(vec![1.0, 2.0], 2, DataType::BFloat16).dims(), [1, 2]));
+}
+
+/// A model whose scores depend on the distance of two positions alone, through huge biases of queries and keys: they first
+/// leave the range of a float at a distance of four.
+fn breaks_at_distance_four() -> Runtime {
+    const CONFIG: &str = r#"{"model_type": "qwen2", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1,
+        "num_key_value_heads": 1, "head_dim": 4, "intermediate_size": 4, "vocab_size": 8, "rope_theta": 1e8,
+        "tie_word_embeddings": true}"#;
+    let zeros = |count: usize| vec![0_u8; 4 * count];
+    let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    // Elements 0 and 2 turn by one radian a position: q · k = 4e38 · cos(distance − 4).
+    let size = 2e19_f32;
+    let query = [size * 4_f32.cos(), 0.0, -size * 4_f32.sin(), 0.0];
+    let block = "model.layers.0.";
+    let mut tensors = vec![
+        ("model.embed_tokens.weight".to_owned(), vec![8, 4], floats(&[0.5; 32])),
+        ("model.norm.weight".to_owned(), vec![4], floats(&[1.0; 4])),
+        (format!("{block}input_layernorm.weight"), vec![4], floats(&[1.0; 4])),
+        (format!("{block}post_attention_layernorm.weight"), vec![4], floats(&[1.0; 4])),
+        (format!("{block}self_attn.q_proj.bias"), vec![4], floats(&query)),
+        (format!("{block}self_attn.k_proj.bias"), vec![4], floats(&[size, 0.0, 0.0, 0.0])),
+        (format!("{block}self_attn.v_proj.bias"), vec![4], zeros(4)),
+    ];
+    for name in ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"] {
+        tensors.push((format!("{block}{name}.weight"), vec![4, 4], zeros(16)));
+    }
+    for name in ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"] {
+        tensors.push((format!("{block}{name}.weight"), vec![4, 4], zeros(16)));
+    }
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (
+            name.clone(),
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap(),
+        )
+    });
+    let file = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+    let weights = Weights::from_file(bytes::Bytes::from(file).into()).unwrap();
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let model =
+        Model::load(ModelConfig::from_text(CONFIG).unwrap(), weights, options, &mut |_, _| ()).unwrap();
+    Runtime::new(model, None, super::identity_of(CONFIG).unwrap(), None)
+}
+
+/// AVP-RLN-018, AVP-MET-006: the third of ten steps gives NaN; it is counted, and the last.
+#[test]
+fn thinking_stops_where_a_hidden_state_is_no_number() {
+    let runtime = breaks_at_distance_four();
+    let thought = runtime
+        .think(&Prompt::Tokens(vec![1, 2]), ThinkOptions { steps: 10, ..ThinkOptions::default() })
+        .unwrap();
+    assert_eq!((thought.context.num_steps(), thought.context.seq_len()), (3, 5));
+    assert!(thought.diagnostics.has_nan && !thought.diagnostics.healthy());
+    assert!(thought.diagnostics.summary().starts_with("UNHEALTHY[NaN"), "{}", thought.diagnostics.summary());
+    assert_eq!(thought.diagnostics.warnings.len(), 1);
+    let norms = thought.diagnostics.norm_trajectory.unwrap();
+    assert_eq!(norms.len(), 4);
+    assert!(norms[..3].iter().all(|norm| norm.is_finite()) && norms[3].is_nan());
+    // And text: no number is left to choose by.
+    let error = runtime
+        .generate(
+            &Prompt::Tokens(vec![1]),
+            GenerateOptions { context: Some(thought.context), ..GenerateOptions::default() },
+            &mut |_| std::ops::ControlFlow::Continue(()),
+        )
+        .unwrap_err();
+    assert_eq!((error.class, error.field), (ErrorClass::EngineUnavailable, "model.logits"));
 }

@@ -149,7 +149,7 @@ fn part_sum(w: &[f32], cols: usize, p: &[f32], y: &mut [f32]) {
 
 /// Runs loops compiled for this machine's vector unit.
 #[inline(always)]
-fn vectorised(loops: impl FnOnce()) {
+pub(super) fn vectorised(loops: impl FnOnce()) {
     #[cfg(feature = "model")]
     pulp::Arch::new().dispatch(loops);
     #[cfg(not(feature = "model"))]

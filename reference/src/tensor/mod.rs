@@ -2,6 +2,8 @@
 //! that need no runtime.
 
 mod convert;
+#[cfg(feature = "model")]
+pub(crate) mod elementwise;
 pub mod matrix;
 mod view;
 

@@ -41,15 +41,15 @@ pub(crate) struct Args {
     /// Divides the logits; 0 is greedy.
     #[arg(long, default_value_t = Sampling::default().temperature, value_name = "T")]
     temperature: f32,
-    /// Only so many of the most likely tokens; 0 for all.
-    #[arg(long, default_value_t = Sampling::default().top_k, value_name = "K")]
-    top_k: usize,
+    /// Only so many of the most likely tokens; 0 for all. [default: what the model wants, or 50]
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
     /// Only the most likely tokens that together reach this probability.
     #[arg(long, default_value_t = Sampling::default().top_p, value_name = "P")]
     top_p: f32,
-    /// Turns away from tokens that occurred; 1 for no.
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
-    repetition_penalty: f32,
+    /// Turns away from tokens that occurred; 1 for no. [default: what the model wants, or 1]
+    #[arg(long, value_name = "X")]
+    repetition_penalty: Option<f32>,
     /// The same seed gives the same text.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -64,19 +64,20 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let prompt = args.prompt.read()?;
     let context = args.context.as_deref().map(read_context).transpose()?;
+    let runtime = args.model.open()?;
+    let wanted = runtime.sampling();
+    let repetition_penalty = args.repetition_penalty.unwrap_or(wanted.repetition_penalty);
     let sampling = if args.greedy {
-        Sampling { repetition_penalty: args.repetition_penalty, ..Sampling::greedy() }
+        Sampling { repetition_penalty, ..Sampling::greedy() }
     } else {
         Sampling {
             temperature: args.temperature,
-            top_k: args.top_k,
+            top_k: args.top_k.unwrap_or(wanted.top_k),
             top_p: args.top_p,
-            repetition_penalty: args.repetition_penalty,
+            repetition_penalty,
             seed: args.seed,
         }
     };
-    sampling.check()?;
-    let runtime = args.model.open()?;
     let options = GenerateOptions {
         context: context.map(|(context, _)| context),
         sampling,
