@@ -8,6 +8,10 @@ use crate::error::Result;
 use crate::wire::DataType;
 
 /// Rows of numbers, [rows, cols].
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few of them live at a time, and burn sets the size of its handle"
+)]
 #[derive(Clone)]
 pub(super) enum Activation {
     /// On the host, always in f32.

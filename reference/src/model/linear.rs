@@ -114,6 +114,10 @@ impl HostMatrix {
 }
 
 /// A matrix in the place where the model lives.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few of them live at a time, and burn sets the size of its handle"
+)]
 #[derive(Clone)]
 pub(super) enum Matrix {
     Host(HostMatrix),

@@ -12,6 +12,10 @@ pub(super) struct RmsNorm {
 }
 
 /// One factor a column, [cols].
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few of them live at a time, and burn sets the size of its handle"
+)]
 pub(super) enum Scale {
     Host(Vec<f32>),
     Device(Tensor<1>),
