@@ -1,17 +1,15 @@
 //! Chat templates: messages to the prompt that a model was trained on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
-use minijinja::{Environment, Error as JinjaError, ErrorKind, Value as Jinja, context};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{bpe::limit, jinja};
 use crate::error::{Error, ErrorClass, Result};
 
 /// Longest template in bytes. The longest in use, with tools and thinking, have some 20 KiB.
-pub const MAX_TEMPLATE: usize = 256 << 10;
-/// Instructions that a rendering may take. A conversation of a thousand messages with tools takes some hundred thousand.
-const FUEL: u64 = 4_000_000;
+pub const MAX_TEMPLATE: usize = 128 << 10;
 
 /// A message of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,11 +42,13 @@ pub struct ChatOptions {
     pub documents: Option<Vec<Value>>,
     /// Further variables that a template reads, e.g. `enable_thinking`.
     pub variables: Map<String, Value>,
+    /// What a template takes for the present, in UTC; the system's time where there is none.
+    pub now: Option<SystemTime>,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { add_generation_prompt: true, tools: None, documents: None, variables: Map::new() }
+        Self { add_generation_prompt: true, tools: None, documents: None, variables: Map::new(), now: None }
     }
 }
 
@@ -71,8 +71,8 @@ impl ChatTemplate {
     /// `limit_exceeded` for one that is too long, `decode` for one that is malformed.
     pub fn new(source: impl Into<String>, special: SpecialTokens) -> Result<Self> {
         let source = source.into();
-        super::bpe::limit("chat_template", "bytes", source.len(), MAX_TEMPLATE)?;
-        environment(&source)?;
+        limit("chat_template", "bytes", source.len(), MAX_TEMPLATE)?;
+        jinja::check(&source)?;
         Ok(Self { source, tools: None, special })
     }
 
@@ -92,35 +92,20 @@ impl ChatTemplate {
     /// `decode` for whatever else goes wrong in it.
     pub fn render(&self, messages: &[ChatMessage], options: &ChatOptions) -> Result<String> {
         let tools = self.tools.as_ref().filter(|_| options.tools.is_some());
-        let environment = environment(tools.unwrap_or(&self.source))?;
-        let template = environment.get_template("chat").map_err(failed)?;
-        let variables = context! {
-            messages, tools => options.tools, documents => options.documents,
-            add_generation_prompt => options.add_generation_prompt,
-            ..context! { ..Jinja::from_serialize(&options.variables), ..Jinja::from_serialize(&self.special) }
-        };
-        template.render(variables).map_err(failed)
+        let source = tools.unwrap_or(&self.source);
+        let mut variables = Map::new();
+        for (name, token) in &self.special {
+            variables.insert(name.clone(), Value::from(token.as_str()));
+        }
+        variables.extend(options.variables.clone());
+        let list = |listed: &Option<Vec<Value>>| listed.clone().map_or(Value::Null, Value::Array);
+        variables.insert("tools".into(), list(&options.tools));
+        variables.insert("documents".into(), list(&options.documents));
+        variables.insert("add_generation_prompt".into(), Value::Bool(options.add_generation_prompt));
+        let messages = serde_json::to_value(messages).map_err(|error| {
+            Error::new(ErrorClass::InvalidArgument, "messages", "messages", error.to_string())
+        })?;
+        variables.insert("messages".into(), messages);
+        jinja::render(source, variables, options.now.unwrap_or_else(SystemTime::now))
     }
-}
-
-fn environment(source: &str) -> Result<Environment<'_>> {
-    let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_fuel(Some(FUEL));
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_function("raise_exception", |message: String| -> Result<String, JinjaError> {
-        Err(JinjaError::new(ErrorKind::InvalidOperation, message))
-    });
-    environment.add_template("chat", source).map_err(failed)?;
-    Ok(environment)
-}
-
-fn failed(error: JinjaError) -> Error {
-    let class = match error.kind() {
-        ErrorKind::OutOfFuel => ErrorClass::LimitExceeded,
-        ErrorKind::InvalidOperation => ErrorClass::InvalidArgument,
-        _ => ErrorClass::Decode,
-    };
-    Error::new(class, "chat_template", "a template that renders these messages", error.to_string())
 }

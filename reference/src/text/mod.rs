@@ -15,6 +15,7 @@ pub mod chat;
 mod description;
 mod families;
 pub mod folder;
+pub(crate) mod jinja;
 mod parts;
 mod splitter;
 pub mod stream;

@@ -1,6 +1,6 @@
 //! Text to token ids and back.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs::File, io::Read, path::Path, sync::Arc};
 
 use tokenizers::{
     AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, TokenizerBuilder, TokenizerImpl,
@@ -274,20 +274,22 @@ fn broken(field: &'static str, error: &dyn std::error::Error) -> Error {
 
 /// A file as a whole, when it is no larger than `max`.
 pub(crate) fn read(path: &Path, field: &'static str, max: u64) -> Result<Vec<u8>> {
-    let unreadable = |error: std::io::Error| {
-        Error::new(
-            ErrorClass::Configuration,
-            field,
-            "a file that can be read",
-            format!("{}: {error}", path.display()),
-        )
+    let unreadable = |error: String| {
+        let found = format!("{}: {error}", path.display());
+        Error::new(ErrorClass::Configuration, field, "a file that can be read", found)
     };
-    let size = fs::metadata(path).map_err(unreadable)?.len();
-    if size > max {
-        let found = format!("{size} in {}", path.display());
+    // Asked before opening: opening a pipe would wait for its other end.
+    if !path.metadata().map_err(|error| unreadable(error.to_string()))?.is_file() {
+        return Err(unreadable("not a file".into()));
+    }
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > max {
+        let found = format!("more in {}", path.display());
         return Err(Error::new(ErrorClass::LimitExceeded, field, format!("at most {max} bytes"), found));
     }
-    fs::read(path).map_err(unreadable)
+    Ok(bytes)
 }
 
 /// Byte-level BPE of a GGUF file.
