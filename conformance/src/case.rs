@@ -190,6 +190,17 @@ pub enum PartContent {
     },
     /// A tensor near to this one.
     Close(CloseTensor),
+    /// A message that the dissector reads as a cache near to this one.
+    Cache(Box<CloseCache>),
+}
+
+/// A context message with a cache.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CloseCache {
+    /// What the message says: `model_hash`, `num_steps`, `seq_len`, … as `context_from_bytes` answers them.
+    pub content: Map<String, Value>,
+    /// K and V of every layer, in the order of the payload: [kv_heads, seq, head_dim].
+    pub tensors: Vec<CloseTensor>,
 }
 
 /// A tensor that an answered one must be near to.

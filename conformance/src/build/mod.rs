@@ -1,4 +1,4 @@
-//! Bytes made by hand: protobuf fields, zstd frames, messages, KV payloads.
+//! Bytes made by hand: protobuf fields, zstd frames, messages, KV payloads, weights of tiny models.
 //!
 //! Nothing in here calls a codec library. The bytes of a golden vector must not change when a dependency does, and most
 //! of what is built here is wrong on purpose, which no library offers.
@@ -22,7 +22,9 @@ mod message;
 mod number;
 mod patch;
 mod protobuf;
+mod safetensors;
 mod splitmix;
+mod tiny_model;
 mod xxh64;
 mod zstd_frame;
 
@@ -33,7 +35,9 @@ pub use message::{HEADER_LEN, MAGIC, Message};
 pub use number::{Number, NumberError, NumberType, bf16_bits, f16_bits, number_bytes};
 pub use patch::{Change, PatchError, Patched};
 pub use protobuf::Fields;
+pub use safetensors::{WeightTensor, safetensors};
 pub use splitmix::SplitMix64;
+pub use tiny_model::{TinyFamily, TinyModel, TinyShape};
 pub use xxh64::xxh64;
 pub use zstd_frame::{Blocks, ContentSize, Frame, FrameError, skippable_frame};
 

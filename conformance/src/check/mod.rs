@@ -13,6 +13,7 @@ mod encoding;
 mod fault;
 mod handshake;
 mod message;
+mod model;
 mod mutation;
 mod random;
 mod realign;
@@ -22,6 +23,7 @@ mod store;
 mod stream;
 mod tensor;
 mod text;
+mod tiny;
 mod transfer;
 mod value;
 mod vocabulary;
@@ -31,7 +33,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 17] = [
+const PROPERTIES: [&[Property]; 18] = [
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -48,6 +50,7 @@ const PROPERTIES: [&[Property]; 17] = [
     context::PROPERTIES,
     store::PROPERTIES,
     transfer::PROPERTIES,
+    model::PROPERTIES,
     resource::PROPERTIES,
 ];
 

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::fault::{Class, Fault, Stage};
-use super::kv::{KvHeader, kv};
+use super::kv::{self, KvHeader, kv};
 use super::message::{Dissection, message};
-use crate::case::Spec;
+use crate::case::{Dtype, Spec};
 
 /// What a context holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,37 @@ pub fn context(bytes: &[u8], spec: Spec) -> ContextDissection<'_> {
     out
 }
 
+/// K or V of a layer, as it stands in a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CacheTensor<'a> {
+    /// Element type.
+    pub dtype: Dtype,
+    /// KV heads, positions, elements of a head.
+    pub shape: [u64; 3],
+    /// Elements, little-endian.
+    pub bytes: &'a [u8],
+}
+
 impl ContextDissection<'_> {
+    /// K and V of every layer in the order of the payload, named `k0`, `v0`, …
+    pub fn tensors(&self) -> Option<Vec<(String, CacheTensor<'_>)>> {
+        let Some(Held::Cache(header)) = self.held.filter(|_| self.faults.is_empty()) else { return None };
+        let payload = self.message.payload.as_deref()?;
+        let dtype = header.dtype()?;
+        let len = usize::try_from(header.elements()).ok()?.checked_mul(dtype.size())?;
+        let shape = [header.num_kv_heads, header.seq_len, header.head_dim].map(u64::from);
+        // No faults: the tensors that the header speaks of are there.
+        let both = (0..header.num_layers as usize).flat_map(|layer| [("k", layer), ("v", layer)]);
+        let tensor = |(at, (kind, layer)): (usize, (&str, usize))| {
+            let start = kv::HEADER + at * len;
+            Some((
+                format!("{kind}{layer}"),
+                CacheTensor { dtype, shape, bytes: payload.get(start..start + len)? },
+            ))
+        };
+        both.enumerate().map(tensor).collect()
+    }
+
     /// What `context_from_bytes` answers about a cache beside its tensors.
     pub fn answer(&self) -> Option<Map<String, Value>> {
         let Some(Held::Cache(header)) = self.held.filter(|_| self.faults.is_empty()) else { return None };
@@ -131,6 +161,11 @@ mod tests {
         let expected = json!({"model_hash": "ab", "model_family": "", "hidden_dim": 8, "num_layers": 1,
             "num_steps": 7, "seq_len": 3});
         assert_eq!(read.answer().map(Value::Object), Some(expected));
+        let tensors = read.tensors().unwrap();
+        let named: Vec<_> =
+            tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.bytes.len())).collect();
+        assert_eq!(named, [("k0", 12), ("v0", 12)]);
+        assert_eq!((tensors[1].1.dtype, tensors[1].1.shape), (Dtype::F16, [1, 3, 2]));
     }
 
     #[test]

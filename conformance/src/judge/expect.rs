@@ -104,6 +104,13 @@ impl Bench<'_> {
                     Some((expected, actual, note)) => fail(expected, actual, note),
                 };
             }
+            PartContent::Cache(expected) => {
+                let comparer = Comparer { observed: self.observed };
+                return match super::cache::compare(expected, &blob.bytes, self.case.spec, &comparer) {
+                    Ok(()) => check,
+                    Err((expected, actual, note)) => fail(expected, actual, note),
+                };
+            }
             PartContent::Json(expected) => {
                 let actual = match serde_json::from_slice::<Value>(&blob.bytes) {
                     Ok(actual) => actual,

@@ -3,6 +3,7 @@
 //! `vectors/README.md` describes the expectations; this is their meaning in code.
 
 mod bytes;
+mod cache;
 mod compare;
 mod encoded;
 mod expect;

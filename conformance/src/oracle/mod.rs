@@ -1,14 +1,17 @@
-//! What the right answer is: hashes, resolution, sessions, identities, layouts, dialects, numbers.
+//! What the right answer is: hashes, resolution, sessions, identities, layouts, dialects, numbers, tiny language models.
 //!
 //! Every oracle is small, written from the requirements, and shares no code with an implementation. Numbers and
 //! checksums come from [`crate::build`]. [`self_test()`] holds them against values that were measured elsewhere; a harness
 //! whose oracle is wrong must not judge anybody.
 
 mod canonical;
+mod decoder;
+mod decoder_numbers;
 mod dialect;
 mod identity;
 mod json;
 mod kv_layout;
+mod latent;
 mod matrix;
 mod numeric;
 mod realign;
@@ -20,10 +23,12 @@ mod text_message;
 mod words;
 
 pub use canonical::{HashError, canonical_text, float_repr, model_hash, tokenizer_hash};
+pub use decoder::{Decoder, DecoderCache};
 pub use dialect::{Dialect, dialect};
 pub use identity::extract_identity;
 pub use json::{Json, JsonError, JsonText, parse};
 pub use kv_layout::{KvShape, kv_payload, kv_tensor};
+pub use latent::{Greedy, Thinker, Thought};
 pub use matrix::{Matrix, dot, length};
 pub use numeric::NumericRequest;
 pub use realign::{DEFAULT_LAMBDA, normalized, realign_matrix, soft_embedding, target_norm};

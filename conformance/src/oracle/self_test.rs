@@ -38,10 +38,29 @@ pub fn self_test() -> Result<(), SelfTestError> {
     rules()?;
     contexts()?;
     numerics()?;
+    super::decoder_numbers::hold()?;
     messages()
 }
 
-fn same(oracle: &'static str, expected: impl ToString, actual: impl ToString) -> Result<(), SelfTestError> {
+/// All values within `tolerance`, absolute.
+pub(super) fn near(
+    oracle: &'static str,
+    expected: &[f64],
+    actual: &[f64],
+    tolerance: f64,
+) -> Result<(), SelfTestError> {
+    let equal = |(a, b): (&f64, &f64)| (a - b).abs() <= tolerance;
+    match expected.len() == actual.len() && expected.iter().zip(actual).all(equal) {
+        true => Ok(()),
+        false => same(oracle, format!("{expected:?}"), format!("{actual:?}")),
+    }
+}
+
+pub(super) fn same(
+    oracle: &'static str,
+    expected: impl ToString,
+    actual: impl ToString,
+) -> Result<(), SelfTestError> {
     let (expected, actual) = (expected.to_string(), actual.to_string());
     if expected == actual { Ok(()) } else { Err(SelfTestError { oracle, expected, actual }) }
 }
@@ -160,13 +179,7 @@ fn contexts() -> Result<(), SelfTestError> {
 fn numerics() -> Result<(), SelfTestError> {
     let matrix =
         |cols: usize, values: &[f64]| Matrix { rows: values.len() / cols, cols, values: values.to_vec() };
-    let near = |oracle, expected: &[f64], actual: &[f64]| {
-        let equal = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12;
-        match expected.len() == actual.len() && expected.iter().zip(actual).all(equal) {
-            true => Ok(()),
-            false => same(oracle, format!("{expected:?}"), format!("{actual:?}")),
-        }
-    };
+    let near = |oracle, expected: &[f64], actual: &[f64]| near(oracle, expected, actual, 1e-12);
     let e_in = [0.5, -1.25, 2.0, 1.5, 0.25, -0.75, -2.0, 1.0, 0.5, 0.125, -0.5, 1.75, 1.0, 1.0, -1.5];
     let e_out = [1.0, 0.5, -0.25, -0.5, 2.0, 1.0, 0.75, -1.5, 0.5, 2.0, 0.25, -1.0, -1.25, 1.0, 1.5];
     let (e_in, e_out) = (matrix(3, &e_in), matrix(3, &e_out));

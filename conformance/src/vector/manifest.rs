@@ -164,6 +164,11 @@ impl ManifestWriter {
                 vec![("same_as", json!({"part": part, "sent": sent, "step": step}))]
             }
             PartContent::Close(tensor) => vec![("close", self.close(tensor))],
+            PartContent::Cache(cache) => {
+                let tensors: Vec<_> = cache.tensors.iter().map(|tensor| self.close(tensor)).collect();
+                let content = sorted(&Value::Object(cache.content.clone()));
+                vec![("cache", json!({"content": content, "tensors": tensors}))]
+            }
         };
         entry.push(("name", json!(part.name)));
         object(entry.into_iter().map(|(key, value)| (key, Some(value))))

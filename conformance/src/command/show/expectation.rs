@@ -48,6 +48,10 @@ fn accepted(ok: &Map<String, Value>, should: &Map<String, Value>, parts: &[Expec
                 let from = if *sent { "sent with" } else { "answered by" };
                 format!("the same bytes as {part} {from} step {}", step + 1)
             }
+            PartContent::Cache(cache) => {
+                let content = spaced(&Value::Object(cache.content.clone()));
+                format!("a message with {content} and {} tensors near to the oracle's", cache.tensors.len())
+            }
             PartContent::Close(tensor) => {
                 let within: Vec<String> =
                     tensor.within.named().map(|(name, limit)| format!("{name} {limit:e}")).collect();
