@@ -1,8 +1,8 @@
 """ACP/1 adapter for the Python SDK `avp`, all releases from 0.2.0 to 0.6.2.
 
 It translates and nothing else: an answer is what the installed release does. Frames and errors are handled here, the
-operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py` and `api_ops.py`. See ../../ADAPTER.md for
-the contract.
+operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py`, `api_ops.py` and
+`model_ops.py`. See ../../ADAPTER.md for the contract.
 """
 
 import importlib.util
@@ -137,6 +137,7 @@ class Adapter:
 
         import api_ops
         import kv_ops
+        import model_ops
         import realign_ops
         import talk_ops
         import wire_ops
@@ -144,7 +145,7 @@ class Adapter:
         self.version = avp.__version__
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
-        modules = (wire_ops, talk_ops, kv_ops, realign_ops, api_ops)
+        modules = (wire_ops, talk_ops, kv_ops, realign_ops, api_ops, model_ops)
         self.ops = {name: op for module in modules for name, op in module.operations().items()}
         self.features = {name: value for module in modules for name, value in module.features().items()}
 
@@ -184,6 +185,10 @@ def main():
     adapter = Adapter()
     if importlib.util.find_spec("torch"):
         import torch  # noqa: F401  (seconds; better now than inside the first case)
+
+        if "think" in adapter.ops:
+            import transformers.models.llama.modeling_llama  # noqa: F401
+            import transformers.models.qwen2.modeling_qwen2  # noqa: F401
     while (received := read_request(sys.stdin.buffer)) is not None:
         request, parts = received
         answer, out_parts = adapter.answer(request, parts)

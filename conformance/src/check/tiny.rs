@@ -152,7 +152,10 @@ fn shape(random: &mut Random, kind: usize) -> TinyShape {
     let (num_heads, num_kv_heads) = random.pick(&[(4, 2), (4, 1), (2, 1), (6, 3), (2, 2)]);
     // Heads of two elements would be rotated alike in halves and in pairs.
     let (hidden_size, head_dim) = match family {
-        TinyFamily::Llama => (random.between(16, 24), random.pick(&[4, 6, 8, 10])),
+        // transformers wants a multiple of the heads, and takes any width of a head.
+        TinyFamily::Llama => {
+            (num_heads * random.between(16 / num_heads, 24 / num_heads), random.pick(&[4, 6, 8, 10]))
+        }
         TinyFamily::Qwen2 => {
             let head_dim = if num_heads == 2 { random.pick(&[8, 10, 12]) } else { 4 };
             (num_heads * head_dim, head_dim)

@@ -107,8 +107,8 @@ impl Bench<'_> {
             PartContent::Cache(expected) => {
                 let comparer = Comparer { observed: self.observed };
                 return match super::cache::compare(expected, &blob.bytes, self.case.spec, &comparer) {
-                    Ok(()) => check,
-                    Err((expected, actual, note)) => fail(expected, actual, note),
+                    None => check,
+                    Some((expected, actual, note)) => fail(expected, actual, note),
                 };
             }
             PartContent::Json(expected) => {

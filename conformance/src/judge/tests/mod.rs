@@ -1,5 +1,6 @@
 //! Tables: expectation × answer → checks.
 
+mod cache;
 mod encoder;
 mod kind;
 mod steps;
