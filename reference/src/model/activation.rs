@@ -5,6 +5,7 @@
 
 use super::backend::{self, BurnDevice, Tensor};
 use crate::error::Result;
+use crate::tensor::elementwise;
 use crate::wire::DataType;
 
 /// Rows of numbers, [rows, cols].
@@ -56,7 +57,7 @@ impl Activation {
     pub(super) fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::Host(mut left), Self::Host(right)) => {
-                left.values.iter_mut().zip(&right.values).for_each(|(left, right)| *left += right);
+                elementwise::add(&mut left.values, &right.values);
                 Self::Host(left)
             }
             (Self::Device(left), Self::Device(right)) => Self::Device(left + right),

@@ -33,7 +33,7 @@ const MAX_CONFIG: u64 = 4 << 20;
 
 /// What is told of a pass: the number of the hidden state (0 for the embedding, n after block n, the last one after the
 /// final norm) and its rows, [s, hidden], on the host.
-pub type Watch<'a> = &'a mut dyn FnMut(usize, &[f32]);
+pub type Watch<'a> = &'a mut (dyn FnMut(usize, &[f32]) + Send);
 
 /// Where and how a model is loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -207,13 +207,14 @@ impl Model {
         cache: &mut KvCache,
         mut watch: Option<Watch<'_>>,
     ) -> Result<Vec<f32>> {
-        let mut last = Err(invalid("tokens", "at least one token", "none"));
-        for chunk in tokens.chunks(PREFILL_CHUNK) {
-            let hidden =
-                self.forward(self.embed(chunk)?, cache, watch.as_mut().map(|watch| &mut **watch as _))?;
-            last = hidden.last_row().into_host();
-        }
-        last
+        on_the_pool(|| {
+            let mut last = Err(invalid("tokens", "at least one token", "none"));
+            for chunk in tokens.chunks(PREFILL_CHUNK) {
+                let watch = watch.as_mut().map(|watch| &mut **watch as _);
+                last = self.forward(self.embed(chunk)?, cache, watch)?.last_row().into_host();
+            }
+            last
+        })
     }
 
     /// Reads input embeddings, [n, hidden], behind the cache, as [`Self::prefill`] reads tokens.
@@ -223,7 +224,7 @@ impl Model {
     pub fn inject(&self, embeddings: Vec<f32>, cache: &mut KvCache) -> Result<Vec<f32>> {
         self.check_width(&embeddings)?;
         let rows = self.place.rows(embeddings, self.config.hidden_size, self.dtype);
-        self.forward(rows, cache, None)?.last_row().into_host()
+        on_the_pool(|| self.forward(rows, cache, None)?.last_row().into_host())
     }
 
     /// Logits, [vocab], of a final hidden state, [hidden].
@@ -233,13 +234,13 @@ impl Model {
     pub fn logits(&self, hidden: &[f32]) -> Result<Vec<f32>> {
         self.check_width(hidden)?;
         let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype).last_row();
-        match &self.head {
+        on_the_pool(|| match &self.head {
             Some(head) => head.forward(&row)?.into_host(),
             None => {
                 let head = Linear { matrix: self.embedding.clone(), bias: None };
                 head.forward(&row)?.into_host()
             }
-        }
+        })
     }
 
     /// Whether these are whole rows, at least one.
@@ -306,7 +307,8 @@ impl Model {
         self.check_width(hidden)?;
         match &self.embedding {
             Matrix::Host(matrix) => {
-                Ok(transfer::embed_rows(matrix, hidden, self.config.hidden_size, TEMPERATURE, rescale_to))
+                let width = self.config.hidden_size;
+                Ok(on_the_pool(|| transfer::embed_rows(matrix, hidden, width, TEMPERATURE, rescale_to)))
             }
             Matrix::Device(embedding) => {
                 let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
@@ -348,6 +350,12 @@ impl Model {
         self.weights.read_f32(EMBEDDING, &mut values)?;
         transfer::target_norm(&values, hidden)
     }
+}
+
+/// Runs on a thread of the pool. A caller outside of it would hand each of the hundreds of parallel loops of a pass to the
+/// pool's threads and sleep meanwhile; on one of them the loops begin where they stand.
+fn on_the_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
 }
 
 /// The text of the config.json of a folder.

@@ -4,6 +4,7 @@ use burn::tensor::DType;
 
 use super::activation::{Activation, Rows};
 use super::backend::Tensor;
+use crate::tensor::elementwise;
 
 /// x · weight / sqrt(mean(x²) + eps), over the columns.
 pub(super) struct RmsNorm {
@@ -24,7 +25,10 @@ pub(super) enum Scale {
 impl RmsNorm {
     pub(super) fn forward(&self, input: &Activation) -> Activation {
         match (input, &self.weight) {
-            (Activation::Host(rows), Scale::Host(weight)) => Activation::Host(self.host(rows, weight)),
+            (Activation::Host(rows), Scale::Host(weight)) => {
+                let normed = elementwise::rms_norm(&rows.values, weight, self.eps as f32);
+                Activation::Host(Rows::new(normed, rows.cols))
+            }
             (Activation::Device(tensor), Scale::Device(weight)) => {
                 let dtype = tensor.dtype();
                 let wide = tensor.clone().cast(DType::F32);
@@ -35,25 +39,4 @@ impl RmsNorm {
             _ => unreachable!("activations of two places"),
         }
     }
-
-    fn host(&self, rows: &Rows, weight: &[f32]) -> Rows {
-        let mut out = Vec::with_capacity(rows.values.len());
-        for row in rows.values.chunks_exact(rows.cols) {
-            let mean = sum_of_squares(row) / row.len() as f32;
-            let factor = 1.0 / (mean + self.eps as f32).sqrt();
-            out.extend(row.iter().zip(weight).map(|(value, weight)| value * factor * weight));
-        }
-        Rows::new(out, rows.cols)
-    }
-}
-
-/// Independent sums, so that the loop vectorises and rounding errors stay small.
-fn sum_of_squares(row: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value * value);
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>()
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::config::refused;
 use crate::error::{Result, excerpt};
+use crate::tensor::elementwise;
 
 /// How positions turn keys and queries.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,9 +142,9 @@ fn scaled(frequency: f64, index: usize, scaling: &RopeScaling) -> f64 {
 impl Rotation {
     /// Turns every head of every row in place: [rows, heads · head_dim], one rotation a row.
     pub(super) fn turn(&self, values: &mut [f32], heads: usize) {
-        let (half, width) = (self.half, heads * 2 * self.half);
-        let rotations = self.cos.chunks_exact(half).zip(self.sin.chunks_exact(half));
-        for (row, (cos, sin)) in values.chunks_exact_mut(width).zip(rotations) {
+        let half = self.half;
+        elementwise::each_row(values, heads * 2 * half, |position, row| {
+            let (cos, sin) = (&self.cos[position * half..][..half], &self.sin[position * half..][..half]);
             for head in row.chunks_exact_mut(2 * half) {
                 let (low, high) = head.split_at_mut(half);
                 for (((low, high), cos), sin) in low.iter_mut().zip(high).zip(cos).zip(sin) {
@@ -152,7 +153,7 @@ impl Rotation {
                     *low = turned;
                 }
             }
-        }
+        });
     }
 }
 

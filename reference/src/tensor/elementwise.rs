@@ -67,6 +67,18 @@ fn sum(values: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
 }
 
+/// The same of squares.
+#[inline(always)]
+fn sum_of_squares(values: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0_f32; LANES];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value * value);
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>()
+}
+
 /// `gate = gate · sigmoid(gate) · up`, element by element.
 pub(crate) fn silu_times(gate: &mut [f32], up: &[f32]) {
     by_pieces(gate, up, |gate, up| {
@@ -83,6 +95,50 @@ pub(crate) fn gelu_times(gate: &mut [f32], up: &[f32]) {
             *gate = *gate / (1.0 + exp(-inner)) * up;
         });
     });
+}
+
+/// `left = left + right`, element by element.
+pub(crate) fn add(left: &mut [f32], right: &[f32]) {
+    by_pieces(left, right, |left, right| left.iter_mut().zip(right).for_each(|(left, right)| *left += right));
+}
+
+/// `x · weight / sqrt(mean(x²) + eps)` for each row x of `values`; rows are as long as `weight`.
+pub(crate) fn rms_norm(values: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    let row = |(out, row): (&mut [f32], &[f32])| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let mean = sum_of_squares(row) / row.len() as f32;
+                let factor = 1.0 / (mean + eps).sqrt();
+                for ((out, value), weight) in out.iter_mut().zip(row).zip(weight) {
+                    *out = value * factor * weight;
+                }
+            },
+        );
+    };
+    let width = weight.len();
+    if values.len() <= ALONE {
+        out.chunks_exact_mut(width).zip(values.chunks_exact(width)).for_each(row);
+    } else {
+        out.par_chunks_exact_mut(width).zip(values.par_chunks_exact(width)).for_each(row);
+    }
+    out
+}
+
+/// Changes rows of `width` elements in place, each with its number.
+pub(crate) fn each_row(values: &mut [f32], width: usize, change: impl Fn(usize, &mut [f32]) + Sync) {
+    let row = |(index, row): (usize, &mut [f32])| {
+        vectorised(
+            #[inline(always)]
+            || change(index, row),
+        );
+    };
+    if values.len() <= ALONE {
+        values.chunks_exact_mut(width).enumerate().for_each(row);
+    } else {
+        values.par_chunks_exact_mut(width).enumerate().for_each(row);
+    }
 }
 
 fn by_pieces(gate: &mut [f32], up: &[f32], change: impl Fn(&mut [f32], &[f32]) + Sync) {
@@ -132,6 +188,32 @@ mod tests {
         let mut weights = vec![1.0, f32::NAN];
         softmax(&mut weights);
         assert!(weights.iter().all(|weight| weight.is_nan()));
+    }
+
+    #[test]
+    fn norms_are_the_same_in_one_piece_and_in_many() {
+        let weight: Vec<f32> = (0..100).map(|index| index as f32 / 50.0 - 1.0).collect();
+        for rows in [1, 3, ALONE / 100 + 2] {
+            let values: Vec<f32> =
+                (0..rows * 100).map(|index| (index * 31 % 97) as f32 / 10.0 - 4.0).collect();
+            let normed = rms_norm(&values, &weight, 1e-5);
+            for (row, normed) in values.chunks(100).zip(normed.chunks(100)) {
+                let mean = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / 100.0;
+                for ((value, weight), normed) in row.iter().zip(&weight).zip(normed) {
+                    let expected = f64::from(*value) * f64::from(*weight) / (mean + 1e-5).sqrt();
+                    assert!((f64::from(*normed) - expected).abs() < 1e-6);
+                }
+            }
+            let mut sum = values.clone();
+            add(&mut sum, &values);
+            assert!(sum.iter().zip(&values).all(|(sum, value)| *sum == 2.0 * value));
+            each_row(&mut sum, 100, |index, row| row.fill(index as f32));
+            assert!(
+                sum.chunks(100)
+                    .enumerate()
+                    .all(|(index, row)| row.iter().all(|value| *value == index as f32))
+            );
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@
 #[cfg(feature = "model")]
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 
-/// Values that a dot product sums side by side: two of the widest registers there are, four of the common ones. Each lane
+/// Values that a dot product sums side by side: four of the widest registers there are, eight of the common ones. Each lane
 /// sums its own part of the row, which keeps the rounding error small.
-const LANES: usize = 32;
+const LANES: usize = 64;
 
 /// Rows that are summed in a register's precision before the sum goes to the total: a long sum of small numbers loses
 /// digits, many short ones don't.
