@@ -6,9 +6,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use avp::model::{
-    Connector as _, Context, DEFAULT_STEPS, Device, Finish, GenerateOptions, Generation, LoadOptions, Prompt,
-    Route, Runtime, Sampling, ThinkOptions, ThinkOutput,
+    Connector as _, Context, DEFAULT_STEPS, Device, Finish, GenerateOptions, Generation, LoadOptions, Model,
+    Prompt, Route, Runtime, Sampling, ThinkOptions, ThinkOutput,
 };
+use avp::session::ModelIdentity;
+use avp::transfer::RealignCache;
 use avp::wire::{Compression, DataType, Encoder, Limits, PayloadType};
 use avp::{ErrorClass, decode};
 use serde_json::Value;
@@ -268,6 +270,25 @@ fn the_seed_decides_what_is_drawn() -> Outcome {
     };
     assert_eq!(draw(1)?, draw(1)?);
     assert_ne!(draw(1)?, draw(2)?);
+    Ok(())
+}
+
+/// The model hash is of the configuration: other weights under it must not go by a matrix that was kept for the first.
+#[test]
+fn a_kept_matrix_of_other_weights_is_not_used() -> Outcome {
+    let folder_of_cache = tempfile::tempdir()?;
+    let matrix = |name: &str, cached: bool| -> avp::Result<Vec<f32>> {
+        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+        let model = Model::open(&folder(name), options, &mut |_, _| ())?;
+        let cache = RealignCache::located(Some(folder_of_cache.path().into()), None)?;
+        let identity = ModelIdentity { model_hash: "ab".repeat(32), ..ModelIdentity::default() };
+        let runtime = Runtime::new(model, None, identity, cached.then_some(cache));
+        runtime.realignment().map(|made| made.w.clone())
+    };
+    for name in ["llama-bias", "llama-untied-rope3", "llama-untied-rope3", "llama-bias"] {
+        assert_eq!(matrix(name, true)?, matrix(name, false)?, "{name}");
+    }
+    assert_ne!(matrix("llama-bias", true)?, matrix("llama-untied-rope3", true)?);
     Ok(())
 }
 

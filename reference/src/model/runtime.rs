@@ -22,7 +22,7 @@ use crate::text::{ChatMessage, ChatOptions, TextFiles};
 use crate::transfer::diagnostics::TransferDiagnostics;
 use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
 use crate::transfer::{
-    DEFAULT_LAMBDA, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
+    DEFAULT_LAMBDA, Origin, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
 };
 use crate::weights::Weights;
 
@@ -195,7 +195,16 @@ impl Runtime {
             realign_matrix(&input, &output, width, DEFAULT_LAMBDA)
         };
         let made = match &self.realign_cache {
-            Some(cache) => cache.load_or_make(hash, width, DEFAULT_LAMBDA, make)?.0,
+            Some(cache) => match cache.load_or_make(hash, width, DEFAULT_LAMBDA, make)? {
+                // The hash is of the configuration alone: other weights under it would go by another model's matrix.
+                (kept, Origin::Disk) if kept.target_norm != self.target_norm()? => {
+                    let made = make()?;
+                    // Not kept is computed again; there is nothing else to lose.
+                    let _ = cache.store(hash, &made);
+                    made
+                }
+                (found, _) => found,
+            },
             None => make()?,
         };
         Ok(self.realignment.get_or_init(|| made))
