@@ -24,6 +24,15 @@ fn step(input: &str, expect: &str) -> String {
     format!("{HEAD}  op: decode\n  in: {{message: {input}}}\n  expect: {expect}\n")
 }
 
+/// A recipe of one soft embedding with this expectation of its result.
+fn near(close: &str) -> String {
+    let tensor = "{dtype: f32, shape: [1, 2], data: {f32: [1, 2]}}";
+    format!(
+        "{HEAD}  op: soft_embed\n  args: {{temperature: 1}}\n  in: {{hidden: {tensor}, embed: {tensor}}}\n  \
+         expect: {{ok: {{}}, parts: {{out: {{close: {close}}}}}}}\n"
+    )
+}
+
 #[test]
 fn errors_name_file_recipe_place_and_fault() {
     let text = step(r#"{base: vec2, patch: [{at: 0, hexx: "00"}]}"#, "{reject: [decode]}");
@@ -57,6 +66,23 @@ fn mistakes_are_found() {
         (step("{}", "{ok: {a: {$like: 1}}}"), "`$like`"),
         (step("{}", "{ok: {}, parts: {payload: {from: {step: 0, part: x}}}}"), "an earlier step is meant"),
         (step("{}", "{either: {one: {alive: true}}}"), "two branches"),
+        (near("{oracle: {}}"), "say how near"),
+        (near("{oracle: {}, rows: 2}"), "from 0 to 1"),
+        (near("{oracle: {}, rows: 0.1, shape: [1]}"), "what the oracle gives"),
+        (near("{oracle: {}, rows: 0.1, through: e_out}"), "no tensor `e_out`"),
+        (near("{oracle: {temperature: x}, rows: 0.1}"), "no number `temperature`"),
+        (near("{shape: [1, 2], data: {f32: [1]}, rows: 0.1}"), "as the shape asks for"),
+        (near("{shape: [1], data: {f32: [nan]}, rows: 0.1}"), "finite"),
+        (near("{shape: [1], data: {f32: [1]}, through: hidden, rows: 0.1}"), "only with `oracle`"),
+        (near("{oracle: {}, rows: 0.1}").replace("soft_embed", "decode"), "answers no tensor"),
+        (near("{oracle: {}, rows: 0.1}").replace("dtype: f32", "dtype: u32"), "no tensor of floats"),
+        (near("{oracle: {}, rows: 0.1}").replace("f32: [1, 2]", "u32: [2139095040, 2]"), "not finite"),
+        (
+            step("{payload: {uniform: {dtype: f32, seed: 1, count: 1, most: 1, over: 3}}}", refuse),
+            "power of two",
+        ),
+        (step("{}", refuse) + "  args: {dir: {$scratch: ../x}}\n", "letters, digits and dashes"),
+        (step("{}", refuse) + "  files: cache\n", "expected a list"),
         (step("{}", "{encoded: {metadata: {dims: 1}}}"), "`dims` is no metadata field"),
         (step("{}", refuse).replace("op: decode", "op: decod"), "unknown operation"),
         (step("{}", refuse).replace("HDR-002", "HDR-999"), "no requirement `AVP-HDR-999`"),
