@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 /// Bytes of an expected part that are shown.
 const BYTES: usize = 32;
+/// Values of an expected tensor that are shown.
+const NUMBERS: usize = 8;
 
 /// One line a demand.
 pub(super) fn lines(expect: &Expect) -> Vec<String> {
@@ -59,7 +61,7 @@ fn accepted(ok: &Map<String, Value>, should: &Map<String, Value>, parts: &[Expec
                 format!(
                     "{:?} near {}, within {}{through}",
                     tensor.shape,
-                    hex(&tensor.values),
+                    numbers(&tensor.values),
                     within.join(", ")
                 )
             }
@@ -105,6 +107,15 @@ fn message(encoded: &EncodedExpect) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// The first of some float32 values.
+fn numbers(bytes: &[u8]) -> String {
+    let all = bytes.as_chunks::<4>().0;
+    let shown: Vec<String> =
+        all.iter().take(NUMBERS).map(|value| f32::from_le_bytes(*value).to_string()).collect();
+    let rest = if all.len() > NUMBERS { ", …" } else { "" };
+    format!("[{}{rest}]", shown.join(", "))
 }
 
 fn hex(bytes: &[u8]) -> String {
