@@ -196,7 +196,7 @@ impl Model {
         }
     }
 
-    /// Reads tokens behind the cache and gives back the last one's final hidden state, after the norm, [hidden]. The
+    /// Reads tokens behind the cache and gives back the last one's final hidden state, after the norm, `[hidden]`. The
     /// prompt goes through in chunks of [`PREFILL_CHUNK`]; `watch` sees each chunk.
     ///
     /// # Errors
@@ -227,7 +227,7 @@ impl Model {
         on_the_pool(|| self.forward(rows, cache, None)?.last_row().into_host())
     }
 
-    /// Logits, [vocab], of a final hidden state, [hidden].
+    /// Logits, `[vocab]`, of a final hidden state, `[hidden]`.
     ///
     /// # Errors
     /// `shape_mismatch` for another width.
@@ -297,7 +297,7 @@ impl Model {
         })
     }
 
-    /// Soft embedding of a final hidden state, [hidden] → [hidden] (AVP-RLN-009), at the temperature of the Python SDK
+    /// Soft embedding of a final hidden state, `[hidden]` → `[hidden]` (AVP-RLN-009), at the temperature of the Python SDK
     /// the formula itself has none), brought to a length where one is given.
     ///
     /// # Errors

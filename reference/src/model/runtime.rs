@@ -163,7 +163,7 @@ impl Runtime {
     }
 
     /// The input embedding that a final hidden state stands for: the soft embedding of a tied model, the realigned state
-    /// of an untied one (AVP-RLN-006, 009, 010), [hidden] → [hidden].
+    /// of an untied one (AVP-RLN-006, 009, 010), `[hidden]` → `[hidden]`.
     fn latent_input(&self, hidden: &[f32], rescale: bool) -> Result<Vec<f32>> {
         if needs_realignment(self.model.config().tie_word_embeddings) {
             let realignment = self.realignment()?;
