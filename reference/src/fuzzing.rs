@@ -4,6 +4,8 @@
 #[cfg(feature = "model")]
 pub mod model;
 #[cfg(feature = "files")]
+pub mod text;
+#[cfg(feature = "files")]
 pub mod weights;
 
 use crate::{

@@ -153,6 +153,9 @@ impl Description {
             NormalizerPart::Lowercase => (normalizers::Lowercase.into(), 3),
             NormalizerPart::Prepend { prepend } => {
                 replacement(FIELD, &prepend)?;
+                if prepend.is_empty() {
+                    return Err(Error::new(ErrorClass::Configuration, FIELD, "a text to prepend", "none"));
+                }
                 (Prepend::new(prepend).into(), 1)
             }
             NormalizerPart::Replace { pattern, content } => {

@@ -32,7 +32,7 @@ pub(super) fn part<T: DeserializeOwned>(field: &'static str, value: Option<Value
         .transpose()
 }
 
-/// The whole file. What it says on truncation and padding is for training and is not read.
+/// The whole file. What it says on truncation, padding and dropout is for training and is not read.
 #[derive(Deserialize)]
 pub(super) struct File {
     #[serde(default)]

@@ -5,7 +5,11 @@
 //! automaton can't do, and engines that can do it take exponential time on an expression made for that. So the end is cut
 //! off here and done by hand, and everything else runs on an automaton.
 
-use regex_automata::meta::{BuildError, Config, Regex};
+use regex_automata::{
+    Input,
+    meta::{BuildError, Config, Regex},
+    util::syntax,
+};
 use tokenizers::{Offsets, tokenizer::pattern::Pattern};
 
 use crate::error::{Error, ErrorClass, Result, excerpt};
@@ -50,7 +54,8 @@ impl Splitter {
         let config = Config::new().nfa_size_limit(Some(MAX_COMPILED));
         let regex = Regex::builder().configure(config).build_many(patterns);
         let regex = regex.map_err(|error| uncompiled(&error, pattern))?;
-        if regex.is_match("") {
+        let parsed = syntax::parse(head).map_err(|_| refused("a regular expression", pattern))?;
+        if parsed.properties().minimum_len() == Some(0) {
             return Err(refused("a regular expression that does not match nothing", pattern));
         }
         Ok(Self { regex, single_space })
@@ -68,7 +73,7 @@ impl Splitter {
     fn find(&self, text: &str) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         let mut from = 0;
-        while let Some(at) = self.regex.find(regex_automata::Input::new(text).range(from..)) {
+        while let Some(at) = self.regex.find(Input::new(text).range(from..)) {
             let mut end = at.end();
             // A run of spaces in front of something else, from the part that was cut off.
             if at.pattern().as_usize() == 1 && end < text.len() {
@@ -179,7 +184,7 @@ mod tests {
     #[test]
     fn what_no_automaton_runs_is_refused() {
         for pattern in
-            [r"(?=a)b", r"(a)\1", r"(?<!a)b", r"a++b|\s+(?!\S)|\s+", r"\p{L}{1,3}+", r"a*", "", r"("]
+            [r"(?=a)b", r"(a)\1", r"(?<!a)b", r"a++b|\s+(?!\S)|\s+", r"\p{L}{1,3}+", r"a*", r"\b", "", r"("]
         {
             let error = Splitter::new(pattern).unwrap_err();
             assert_eq!(error.class, ErrorClass::Configuration, "{pattern}");

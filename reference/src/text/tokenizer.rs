@@ -26,8 +26,9 @@ use crate::{
 pub const MAX_FILE: u64 = 64 << 20;
 /// Most tokens that are matched before everything else; some vocabularies reserve thousands.
 pub const MAX_ADDED: usize = 64 << 10;
-/// Longest text to encode, in bytes: some two million tokens. Encoding holds about 100 bytes for each byte of text.
-pub const MAX_TEXT: usize = 8 << 20;
+/// Longest text to encode, in bytes: a million tokens, more than models take. Encoding holds up to 250 bytes for each byte
+/// of text.
+pub const MAX_TEXT: usize = 4 << 20;
 /// Longest text after normalization, in bytes.
 const MAX_NORMALIZED: usize = 8 * MAX_TEXT;
 /// Most ids to decode at once.
