@@ -54,7 +54,8 @@ class StoreScript:
         if action == "keys":
             return {"keys": self.store.keys()}
         if action == "len":
-            return {"len": len(self.store)}
+            # what len() of later releases gives
+            return {"len": self.store.active_count}
         if action == "cleanup":
             return {"removed": self.store.cleanup_expired()}
         if action == "stored":
@@ -185,4 +186,5 @@ def operations():
 
 
 def features():
-    return {"store_stored": True}
+    store = member("avp.context_store", "ContextStore")
+    return {"store_stored": True, "store_contains": hasattr(store, "__contains__")}

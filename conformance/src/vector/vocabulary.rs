@@ -74,6 +74,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "vocab_json",
     "session_require",
     "session_stored",
+    "store_contains",
     "store_stored",
     "cuda",
     "engine",

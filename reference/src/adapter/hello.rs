@@ -46,6 +46,7 @@ pub(super) fn hello<'a>(request: &Request<'a>) -> Outcome<'a> {
             "session_stored": true,
             "rescale_soft_embedding": true,
             "state_flags": true,
+            "store_contains": true,
             "store_stored": true,
             // Contexts are read into the host's memory here; a device belongs to the model runtime.
             "cuda": false,
