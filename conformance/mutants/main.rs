@@ -14,9 +14,13 @@ mod hash;
 mod kv;
 mod loophole;
 mod messages;
+#[cfg(feature = "model")]
+mod model;
 mod realign;
 mod rows;
 mod session;
+#[cfg(feature = "model")]
+mod weights;
 mod wire;
 
 use std::{
@@ -110,6 +114,8 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         api::MUTANTS,
         realign::MUTANTS,
         loophole::MUTANTS,
+        #[cfg(feature = "model")]
+        model::MUTANTS,
     ]
     .into_iter()
     .flatten()

@@ -10,7 +10,8 @@ use std::{
 
 use avp_conformance::{
     adapter::{AdapterCommand, ProcessLauncher},
-    case::Case,
+    case::{Case, Spec},
+    check,
     event::Event,
     schedule::{ProbePolicy, RunError, RunOptions, run},
     vector,
@@ -37,7 +38,13 @@ enum Stopped {
 }
 
 fn fates() -> BTreeMap<String, Fate> {
-    serde_yaml::from_str(include_str!("../mutants/mutants.yaml")).expect("mutants.yaml")
+    let mut fates: BTreeMap<String, Fate> =
+        serde_yaml::from_str(include_str!("../mutants/mutants.yaml")).expect("mutants.yaml");
+    if cfg!(feature = "model") {
+        let models = serde_yaml::from_str::<BTreeMap<_, _>>(include_str!("../mutants/model.yaml"));
+        fates.extend(models.expect("model.yaml"));
+    }
+    fates
 }
 
 /// Operations that a mutant meddles with, by the first word of its name.
@@ -61,6 +68,7 @@ fn ops(name: &str) -> &'static [&'static str] {
         "realign" => &["realign_matrix", "realign_cached", "realign_apply", "needs_realignment"],
         "norm" => &["target_norm", "normalize", "realign_apply"],
         "soft" => &["soft_embed"],
+        "model" => &["think", "generate", "connector_info"],
         "loophole" => &["encode", "decode"],
         other => panic!("no operations for mutants that start with {other}"),
     }
@@ -132,7 +140,10 @@ fn every_mutant_is_listed_with_what_it_breaks() {
 
 #[test]
 fn no_mutant_survives() {
-    let all = vector::cases().expect("the recipes");
+    let mut all = vector::cases().expect("the recipes");
+    // Models are in no recipe: they are made, and the oracle with them.
+    let generated = check::generated(Spec::V04, 7).into_iter();
+    all.extend(generated.filter(|case| case.id.starts_with("gen/model-")));
     let queue = Mutex::new(fates().into_iter());
     let escaped = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
