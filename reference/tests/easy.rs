@@ -37,7 +37,7 @@ fn easy() -> (Easy, Arc<AtomicUsize>) {
 }
 
 fn ask<'a>(prompt: &'a str, steps: u32) -> Ask<'a> {
-    Ask { steps, sampling: Sampling::greedy(), max_tokens: 6, ..Ask::new("tiny", prompt) }
+    Ask { steps, sampling: Some(Sampling::greedy()), max_tokens: 6, ..Ask::new("tiny", prompt) }
 }
 
 fn run(easy: &Easy, ask: Ask<'_>) -> Result<Generation> {

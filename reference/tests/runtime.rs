@@ -13,6 +13,7 @@ use avp::session::ModelIdentity;
 use avp::transfer::RealignCache;
 use avp::wire::{Compression, DataType, Encoder, Limits, PayloadType};
 use avp::{ErrorClass, decode};
+use safetensors::SafeTensors;
 use serde_json::Value;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -285,7 +286,21 @@ fn a_kept_matrix_of_other_weights_is_not_used() -> Outcome {
         let runtime = Runtime::new(model, None, identity, cached.then_some(cache));
         runtime.realignment().map(|made| made.w.clone())
     };
-    for name in ["llama-bias", "llama-untied-rope3", "llama-untied-rope3", "llama-bias"] {
+    // Also where the head alone differs: a fine-tuned model with a frozen input embedding.
+    let tuned = tempfile::tempdir()?;
+    std::fs::copy(folder("llama-bias").join("config.json"), tuned.path().join("config.json"))?;
+    let mut bytes = std::fs::read(folder("llama-bias").join("model.safetensors"))?;
+    let [start, end] = {
+        let (header, file) =
+            (8 + u64::from_le_bytes(bytes[..8].try_into()?) as usize, SafeTensors::deserialize(&bytes)?);
+        let head = file.tensor("lm_head.weight")?.data().as_ptr() as usize - bytes.as_ptr() as usize;
+        assert!(head >= header);
+        [head, head + file.tensor("lm_head.weight")?.data().len()]
+    };
+    bytes[start..end].rotate_left(4);
+    std::fs::write(tuned.path().join("model.safetensors"), bytes)?;
+    let tuned = tuned.path().to_str().ok_or("no text")?;
+    for name in ["llama-bias", tuned, "llama-untied-rope3", "llama-untied-rope3", tuned, "llama-bias"] {
         assert_eq!(matrix(name, true)?, matrix(name, false)?, "{name}");
     }
     assert_ne!(matrix("llama-bias", true)?, matrix("llama-untied-rope3", true)?);

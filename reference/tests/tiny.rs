@@ -169,6 +169,24 @@ fn latent_steps_and_greedy_texts_are_the_python_sdks() -> Result<(), Box<dyn Err
 }
 
 #[test]
+fn a_cache_of_another_model_is_refused() -> Result<(), Box<dyn Error>> {
+    let (one, other) = (load("llama-tied")?, load("llama-odd")?);
+    let mut cache = other.empty_cache();
+    let error = one.prefill(&[1], &mut cache, None).err().ok_or("it was taken")?;
+    assert_eq!(error.field, "model.cache");
+    let width = one.config().hidden_size;
+    assert_eq!(one.inject(vec![0.0; width], &mut cache).err().ok_or("it was taken")?.field, "model.cache");
+    // A prompt that is refused leaves the cache as it was, also where its first part would have done.
+    let mut cache = one.empty_cache();
+    let mut prompt = vec![1; avp::model::PREFILL_CHUNK + 1];
+    prompt.push(1_000_000);
+    assert_eq!(one.prefill(&prompt, &mut cache, None).err().ok_or("it was taken")?.field, "tokens");
+    assert!(cache.is_empty());
+    assert!(one.logits(&vec![0.0; 2 * width]).is_err());
+    Ok(())
+}
+
+#[test]
 fn older_configurations_say_the_same() -> Result<(), Box<dyn Error>> {
     use avp::model::ModelConfig;
     let mut seen = 0;

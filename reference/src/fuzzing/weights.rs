@@ -8,7 +8,7 @@ use crate::weights::{
     safetensors,
 };
 
-/// Most elements that a run decodes: tensors may overlap, so a small file can hold many times its size of them.
+/// Most elements that a run decodes: the densest types have some of them in a byte, and a run is not spent on them.
 const MAX_ELEMENTS: usize = 1 << 20;
 
 /// Opens bytes as a model, whichever format they begin as, and reads what is accepted.

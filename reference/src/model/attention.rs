@@ -149,14 +149,15 @@ impl Attention {
             let high = heads.slice([0..number, 0..count, dim / 2..dim]);
             let turned_low = low.clone() * cos.clone() - high.clone() * sin.clone();
             let turned_high = high * cos.clone() + low * sin.clone();
-            Tensor::cat(vec![turned_low, turned_high], 2).cast(dtype)
+            Tensor::cat(vec![turned_low, turned_high], 2)
         };
-        let query = turn(by_head(query, self.heads, dim));
-        let key = turn(by_head(key, self.kv_heads, dim));
+        // Scaled while it is wide: products of half precision leave their range otherwise.
+        let query = turn(by_head(query, self.heads, dim)).mul_scalar(self.scale()).cast(dtype);
+        let key = turn(by_head(key, self.kv_heads, dim)).cast(dtype);
         let [keys, values] = cache.append(past, key, by_head(value, self.kv_heads, dim));
         let seen = past + count;
         let scores = query.reshape([self.kv_heads, group * count, dim]).matmul(keys.transpose());
-        let mut scores = scores.cast(DType::F32).mul_scalar(self.scale());
+        let mut scores = scores.cast(DType::F32);
         if count > 1 || self.window.is_some() {
             let hidden = (past..seen).flat_map(|position| {
                 let first = self.first_seen(position + 1);

@@ -287,7 +287,14 @@ impl ConfigFile {
         let tokens = size("config.sliding_window", tokens, u64::from(u32::MAX))?;
         let first = match &self.layer_types {
             Some(types) => {
-                types.iter().position(|kind| kind == "sliding_attention").unwrap_or(types.len()) as u64
+                let sliding = |kind: &String| kind == "sliding_attention";
+                let first = types.iter().position(sliding).unwrap_or(types.len());
+                // Read as "from this layer on", so that has to be what the list says.
+                if types.len() as u64 != self.num_hidden_layers || !types[first..].iter().all(sliding) {
+                    let expected = "one kind a layer, full attention first and sliding attention behind it";
+                    return Err(refused("config.layer_types", expected, excerpt(&types.join(", "))));
+                }
+                first as u64
             }
             None => self.max_window_layers.unwrap_or(28),
         };
@@ -355,6 +362,22 @@ mod tests {
         value["max_window_layers"] = json!(20);
         let config = ModelConfig::from_json(value).unwrap();
         assert_eq!((config.window(19), config.window(20)), (None, Some(16)));
+    }
+
+    #[test]
+    fn windows_that_come_and_go_are_refused() {
+        let mut value = with("model_type", json!("qwen2"));
+        value["sliding_window"] = json!(16);
+        value["use_sliding_window"] = json!(true);
+        value["num_hidden_layers"] = json!(3);
+        let (full, sliding) = ("full_attention", "sliding_attention");
+        value["layer_types"] = json!([full, full, sliding]);
+        assert_eq!(ModelConfig::from_json(value.clone()).unwrap().window(2), Some(16));
+        for types in [vec![sliding, full, full], vec![full, sliding], vec![full, sliding, full]] {
+            value["layer_types"] = json!(types);
+            let error = ModelConfig::from_json(value.clone()).unwrap_err();
+            assert_eq!(error.field, "config.layer_types", "{types:?}");
+        }
     }
 
     #[test]

@@ -209,6 +209,12 @@ pub trait Connector: Send + Sync {
     /// What the engine can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// How this model wants its tokens chosen: the defaults, and what its generation_config.json says besides, as the
+    /// Python SDK has it.
+    fn sampling(&self) -> Sampling {
+        Sampling::default()
+    }
+
     /// What it says of its model.
     fn info(&self) -> ConnectorInfo;
 

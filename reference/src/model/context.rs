@@ -277,6 +277,10 @@ impl Context {
                     sum.check(crate::wire::crc32(&message.payload))?;
                 }
                 let (values, dtype) = (decode_f32(states), states.dtype());
+                // A message may leave the width to the shape.
+                if let (0, [_, width]) = (context.hidden_dim, states.shape()) {
+                    context.hidden_dim = u32::try_from(*width).unwrap_or_default();
+                }
                 context.hidden = Some(HiddenStates { values, dtype, seq_len: *seq_len });
             }
         }

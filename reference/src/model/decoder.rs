@@ -81,10 +81,13 @@ impl Model {
             Device::Cuda(_) => Place::Device(device.open()?),
             _ => Place::Host,
         };
-        if let Some(info) = weights.info(ROPE_FACTORS) {
-            let mut factors = vec![0.0; info.len()];
+        if weights.info(ROPE_FACTORS).is_some() {
             weights.require(ROPE_FACTORS, &[config.head_dim / 2])?;
+            let mut factors = vec![0.0; config.head_dim / 2];
             weights.read_f32(ROPE_FACTORS, &mut factors)?;
+            if let Some(wrong) = factors.iter().find(|factor| !(factor.is_finite() && **factor > 0.0)) {
+                return Err(refused(ROPE_FACTORS, "divisors above 0", wrong.to_string()));
+            }
             config.rope.scaling = RopeScaling::Factors(factors);
         }
         Self::assemble(config, weights, place, device, dtype, progress)
@@ -207,6 +210,9 @@ impl Model {
         cache: &mut KvCache,
         mut watch: Option<Watch<'_>>,
     ) -> Result<Vec<f32>> {
+        self.check_cache(cache)?;
+        // All of them before the first pass: a refused prompt leaves the cache as it was.
+        self.check_tokens(tokens)?;
         on_the_pool(|| {
             let mut last = Err(invalid("tokens", "at least one token", "none"));
             for chunk in tokens.chunks(PREFILL_CHUNK) {
@@ -222,9 +228,17 @@ impl Model {
     /// # Errors
     /// `shape_mismatch` when they are no rows of this width.
     pub fn inject(&self, embeddings: Vec<f32>, cache: &mut KvCache) -> Result<Vec<f32>> {
+        self.check_cache(cache)?;
         self.check_width(&embeddings)?;
-        let rows = self.place.rows(embeddings, self.config.hidden_size, self.dtype);
-        on_the_pool(|| self.forward(rows, cache, None)?.last_row().into_host())
+        let width = self.config.hidden_size;
+        on_the_pool(|| {
+            let mut last = Vec::new();
+            for chunk in embeddings.chunks(PREFILL_CHUNK * width) {
+                let rows = self.place.rows(chunk.to_vec(), width, self.dtype);
+                last = self.forward(rows, cache, None)?.last_row().into_host()?;
+            }
+            Ok(last)
+        })
     }
 
     /// Logits, `[vocab]`, of a final hidden state, `[hidden]`.
@@ -233,7 +247,12 @@ impl Model {
     /// `shape_mismatch` for another width.
     pub fn logits(&self, hidden: &[f32]) -> Result<Vec<f32>> {
         self.check_width(hidden)?;
-        let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype).last_row();
+        if hidden.len() != self.config.hidden_size {
+            let found = format!("{} numbers", hidden.len());
+            let expected = format!("[{}]", self.config.hidden_size);
+            return Err(Error::new(ErrorClass::ShapeMismatch, "model.hidden", expected, found));
+        }
+        let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
         on_the_pool(|| match &self.head {
             Some(head) => head.forward(&row)?.into_host(),
             None => {
@@ -241,6 +260,23 @@ impl Model {
                 head.forward(&row)?.into_host()
             }
         })
+    }
+
+    /// Whether a cache is one of this model, here: another's would be read at wrong places.
+    fn check_cache(&self, cache: &KvCache) -> Result<()> {
+        if cache.shape() == self.cache_shape() && cache.on_host() == matches!(self.place, Place::Host) {
+            return Ok(());
+        }
+        let expected = format!("a cache of this model: {:?}", self.cache_shape());
+        Err(invalid("model.cache", expected, format!("{:?}", cache.shape())))
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        let vocab = self.config.vocab_size;
+        match tokens.iter().find(|&&token| token as usize >= vocab) {
+            Some(token) => Err(invalid("tokens", format!("ids below {vocab}"), token.to_string())),
+            None => Ok(()),
+        }
     }
 
     /// Whether these are whole rows, at least one.
@@ -278,10 +314,7 @@ impl Model {
 
     /// Rows of the embedding matrix, [tokens, hidden].
     fn embed(&self, tokens: &[u32]) -> Result<Activation> {
-        let vocab = self.config.vocab_size;
-        if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab) {
-            return Err(invalid("tokens", format!("ids below {vocab}"), token.to_string()));
-        }
+        self.check_tokens(tokens)?;
         Ok(match &self.embedding {
             Matrix::Host(matrix) => {
                 let mut values = Vec::with_capacity(tokens.len() * matrix.cols);
@@ -338,6 +371,21 @@ impl Model {
             Ok(values)
         };
         Ok([read(EMBEDDING)?, read(HEAD)?])
+    }
+
+    /// A sum over the stored bytes of both embeddings: tells apart models of one configuration.
+    ///
+    /// # Errors
+    /// `configuration` for a tied model, which has one matrix for both.
+    pub(crate) fn embedding_sum(&self) -> Result<u64> {
+        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
+        let mut sums = [0; 2];
+        for (sum, name) in sums.iter_mut().zip([EMBEDDING, HEAD]) {
+            self.weights.require(name, &[vocab, hidden])?;
+            *sum = u64::from(crate::wire::crc32(&self.weights.bytes(name).unwrap_or_default()));
+            self.weights.release(name);
+        }
+        Ok(sums[0] << 32 | sums[1])
     }
 
     /// Mean norm of the rows of the input embedding (AVP-RLN-007).

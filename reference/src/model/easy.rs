@@ -1,7 +1,7 @@
 //! Thinking and writing by a model's name: models are loaded once and stay until they are let go (AVP-API-013).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::connector::{
@@ -18,10 +18,13 @@ use crate::weights::registry::ModelFolder;
 
 type Load = dyn Fn(&str) -> Result<Arc<dyn Connector>> + Send + Sync;
 
+/// A model that is loaded, or will be by whoever has the lock.
+type Slot = Arc<Mutex<Option<Arc<dyn Connector>>>>;
+
 /// Models by name.
 pub struct Easy {
     load: Box<Load>,
-    loaded: Mutex<HashMap<String, Arc<dyn Connector>>>,
+    slots: Mutex<HashMap<String, Slot>>,
 }
 
 /// One call of [`Easy::generate`]. The defaults are those of the Python SDK.
@@ -41,8 +44,8 @@ pub struct Ask<'a> {
     pub store_key: Option<&'a str>,
     /// The key of the context to go on from.
     pub prior_key: Option<&'a str>,
-    /// How tokens are chosen.
-    pub sampling: Sampling,
+    /// How tokens are chosen; as the model wants it where nothing is said.
+    pub sampling: Option<Sampling>,
     /// Tokens written at most.
     pub max_tokens: usize,
 }
@@ -59,7 +62,7 @@ impl<'a> Ask<'a> {
             store: None,
             store_key: None,
             prior_key: None,
-            sampling: Sampling::default(),
+            sampling: None,
             max_tokens: DEFAULT_MAX_TOKENS,
         }
     }
@@ -78,7 +81,7 @@ impl Easy {
     /// Models of another kind.
     #[must_use]
     pub fn with_loader(load: impl Fn(&str) -> Result<Arc<dyn Connector>> + Send + Sync + 'static) -> Self {
-        Self { load: Box::new(load), loaded: Mutex::default() }
+        Self { load: Box::new(load), slots: Mutex::default() }
     }
 
     /// The model of that name, loaded now if it is not yet.
@@ -89,19 +92,23 @@ impl Easy {
         if name.is_empty() {
             return Err(configuration("model", "the name of a model", "nothing"));
         }
-        // Loading under the lock: two callers of one name load it once.
-        let mut loaded = self.loaded();
-        if let Some(found) = loaded.get(name) {
+        // Nothing is half done when a lock is given back, so a panic in another thread is no reason to stop.
+        let slot = Arc::clone(
+            self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default(),
+        );
+        // Loading under the lock of this name alone: its other callers wait, those of other models do not.
+        let mut loaded = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = &*loaded {
             return Ok(Arc::clone(found));
         }
         let connector = (self.load)(name)?;
-        loaded.insert(name.to_owned(), Arc::clone(&connector));
+        *loaded = Some(Arc::clone(&connector));
         Ok(connector)
     }
 
     /// Lets all models go; memory is freed when their last user is done.
     pub fn clear(&self) {
-        let gone = std::mem::take(&mut *self.loaded());
+        let gone = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
         drop(gone);
     }
 
@@ -154,7 +161,7 @@ impl Easy {
         }
         let options = GenerateOptions {
             context,
-            sampling: ask.sampling,
+            sampling: ask.sampling.unwrap_or_else(|| connector.sampling()),
             max_tokens: ask.max_tokens,
             ..GenerateOptions::default()
         };
@@ -169,11 +176,6 @@ impl Easy {
         metrics.think_duration_s = think_duration_s;
         metrics.duration_s = started.elapsed().as_secs_f64();
         Ok(generation)
-    }
-
-    /// Loading is all or nothing, so a panic in another thread is no reason to stop.
-    fn loaded(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn Connector>>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -70,7 +70,8 @@ impl Element for bf16 {
 
 impl<T: Element> Heads<T> {
     fn new(heads: usize, head_dim: usize, capacity: usize) -> Self {
-        Self { data: Arc::new(vec![T::narrow(0.0); heads * capacity * head_dim]), heads, head_dim, capacity }
+        // From the system's zeroed pages, whatever the type: what is never written takes no memory.
+        Self { data: Arc::new(bytemuck::zeroed_vec(heads * capacity * head_dim)), heads, head_dim, capacity }
     }
 
     /// The same with room for `positions`, and ours alone; `used` positions are kept.

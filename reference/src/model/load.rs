@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::weights::{ElementType, Weights};
 use crate::wire::DataType;
 
-/// Elements that are converted at a time into a half precision type: 16 Mi elements of f32 are 64 MiB.
-const CONVERT_CHUNK: usize = 1 << 24;
+/// Elements that are widened at a time on their way into a half precision type: 4 Mi elements of f32 are 16 MiB.
+const CONVERT_CHUNK: usize = 1 << 22;
 
 /// What loading a tensor needs to know.
 pub(super) struct Loader<'a> {
@@ -54,7 +54,7 @@ impl Loader<'_> {
         let data = match in_place {
             Some(bytes) => bytes,
             None => {
-                let data = self.converted(name, rows * cols)?;
+                let data = self.converted(name, rows, cols)?;
                 self.weights.release(name);
                 data
             }
@@ -62,14 +62,29 @@ impl Loader<'_> {
         Ok(HostMatrix { data, element: self.dtype, rows, cols })
     }
 
-    fn converted(&self, name: &str, count: usize) -> Result<bytes::Bytes> {
-        let mut wide = vec![0.0_f32; count];
-        self.weights.read_f32(name, &mut wide)?;
+    fn converted(&self, name: &str, rows: usize, cols: usize) -> Result<bytes::Bytes> {
         Ok(match self.dtype {
-            DataType::Float16 => shared(narrowed(wide, half::f16::from_f32)),
-            DataType::BFloat16 => shared(narrowed(wide, half::bf16::from_f32)),
-            _ => shared(wide),
+            DataType::Float16 => shared(self.narrowed(name, rows, cols, half::f16::from_f32)?),
+            DataType::BFloat16 => shared(self.narrowed(name, rows, cols, half::bf16::from_f32)?),
+            _ => {
+                let mut wide = vec![0.0_f32; rows * cols];
+                self.weights.read_f32(name, &mut wide)?;
+                shared(wide)
+            }
         })
+    }
+
+    /// A matrix in a half precision type, with a few of its rows in f32 at a time.
+    fn narrowed<T>(&self, name: &str, rows: usize, cols: usize, narrow: fn(f32) -> T) -> Result<Vec<T>> {
+        let mut out = Vec::with_capacity(rows * cols);
+        let at_a_time = (CONVERT_CHUNK / cols).clamp(1, rows);
+        let mut wide = vec![0.0; at_a_time * cols];
+        for first in (0..rows).step_by(at_a_time) {
+            let wide = &mut wide[..at_a_time.min(rows - first) * cols];
+            self.weights.read_rows_f32(name, first, wide)?;
+            out.extend(wide.iter().map(|&value| narrow(value)));
+        }
+        Ok(out)
     }
 
     fn scale(&self, name: &str, count: usize) -> Result<Scale> {
@@ -121,13 +136,4 @@ impl Loader<'_> {
             },
         })
     }
-}
-
-/// The numbers in a half precision type, with one chunk of both at a time.
-fn narrowed<T>(wide: Vec<f32>, narrow: fn(f32) -> T) -> Vec<T> {
-    let mut out = Vec::with_capacity(wide.len());
-    for chunk in wide.chunks(CONVERT_CHUNK) {
-        out.extend(chunk.iter().map(|&value| narrow(value)));
-    }
-    out
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use sha2::{Digest as _, Sha256};
+
 use super::cache::KvCache;
 use super::config::ModelConfig;
 use super::connector::{
@@ -22,7 +24,7 @@ use crate::text::{ChatMessage, ChatOptions, TextFiles};
 use crate::transfer::diagnostics::TransferDiagnostics;
 use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
 use crate::transfer::{
-    DEFAULT_LAMBDA, Origin, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
+    DEFAULT_LAMBDA, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
 };
 use crate::weights::Weights;
 
@@ -69,30 +71,20 @@ impl Runtime {
     /// What [`Model::open`] and [`TextFiles::open`] refuse.
     pub fn open(path: &Path, options: LoadOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
         let weights = Weights::open(path)?;
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
         let (text, config) = match weights.gguf() {
             Some(gguf) => (TextFiles::from_vocabulary(&gguf.vocabulary()?)?, gguf.config_json()?.to_string()),
-            None => {
-                let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-                (TextFiles::open(folder)?, read_config(folder)?)
-            }
+            None => (TextFiles::open(folder)?, read_config(folder)?),
         };
         let mut identity = identity_of(&config)?;
         identity.tokenizer_hash = tokenizer_hash(&text.tokenizer.vocabulary());
         if identity.model_id.is_empty() {
-            let name = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            identity.model_id = name.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            identity.model_id = model_id(path);
         }
         let model = Model::load(ModelConfig::from_text(&config)?, weights, options, progress)?;
         // Without a home there is nowhere to keep them; they are computed again.
         let runtime = Self::new(model, Some(text), identity, RealignCache::from_env().ok());
-        Ok(Self { sampling: Sampling::of_folder(path)?, ..runtime })
-    }
-
-    /// How this model wants its tokens chosen: the defaults, and what its generation_config.json says besides, as the
-    /// Python SDK has it.
-    #[must_use]
-    pub fn sampling(&self) -> Sampling {
-        self.sampling.clone()
+        Ok(Self { sampling: Sampling::of_folder(folder)?, ..runtime })
     }
 
     /// The same under another model hash, for peers that compute theirs differently: the Python SDK hashes the
@@ -189,25 +181,25 @@ impl Runtime {
         if let Some(found) = self.realignment.get() {
             return Ok(found);
         }
-        let (hash, width) = (&self.identity.model_hash, self.model.config().hidden_size);
+        let width = self.model.config().hidden_size;
         let make = || {
             let [input, output] = self.model.embeddings()?;
             realign_matrix(&input, &output, width, DEFAULT_LAMBDA)
         };
         let made = match &self.realign_cache {
-            Some(cache) => match cache.load_or_make(hash, width, DEFAULT_LAMBDA, make)? {
-                // The hash is of the configuration alone: other weights under it would go by another model's matrix.
-                (kept, Origin::Disk) if kept.target_norm != self.target_norm()? => {
-                    let made = make()?;
-                    // Not kept is computed again; there is nothing else to lose.
-                    let _ = cache.store(hash, &made);
-                    made
-                }
-                (found, _) => found,
-            },
+            Some(cache) => cache.load_or_make(&self.realignment_key()?, width, DEFAULT_LAMBDA, make)?.0,
             None => make()?,
         };
         Ok(self.realignment.get_or_init(|| made))
+    }
+
+    /// The name of the matrix in its cache. The model hash alone would do if it were one of the weights; it is one of the
+    /// configuration, which a fine-tuned model shares with the one that it comes from.
+    fn realignment_key(&self) -> Result<String> {
+        let mut hasher = Sha256::new();
+        hasher.update(self.identity.model_hash.as_bytes());
+        hasher.update(self.model.embedding_sum()?.to_le_bytes());
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     fn context(&self, cache: Option<KvCache>, hidden: Option<HiddenStates>, num_steps: u64) -> Context {
@@ -235,6 +227,18 @@ fn note_length(positions: usize, made_for: usize, diagnostics: &mut TransferDiag
     if positions > made_for {
         diagnostics.warnings.push(format!("{positions} positions; the model was made for {made_for}"));
     }
+}
+
+/// A name for a model that has none in its configuration: `owner/name` of a folder in the hub's cache, else the name of the
+/// folder, or of the file without its ending.
+fn model_id(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let from_hub = path.ancestors().find_map(|folder| {
+        let name = folder.file_name()?.to_str()?.strip_prefix("models--")?;
+        name.split_once("--").map(|(owner, name)| format!("{owner}/{name}"))
+    });
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    from_hub.unwrap_or_else(|| name.unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// Who a model is, by its config.json.
@@ -273,6 +277,10 @@ impl Connector for Runtime {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { can_think: true, context: true, text: true, cross_model: false }
+    }
+
+    fn sampling(&self) -> Sampling {
+        self.sampling.clone()
     }
 
     fn info(&self) -> ConnectorInfo {
@@ -410,5 +418,24 @@ impl Connector for Runtime {
             metrics,
             diagnostics,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_named_by_where_they_lie() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("Qwen2.5-0.5B-Instruct");
+        let hub = root.path().join("models--Qwen--Qwen2.5-0.5B/snapshots/0123abcd");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&hub).unwrap();
+        assert_eq!(model_id(&folder), "Qwen2.5-0.5B-Instruct");
+        assert_eq!(model_id(&hub), "Qwen/Qwen2.5-0.5B");
+        let file = folder.join("SmolLM2-135M.Q4_1.gguf");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(model_id(&file), "SmolLM2-135M.Q4_1");
     }
 }

@@ -116,7 +116,8 @@ impl Sampler {
             Error::new(ErrorClass::EngineUnavailable, "model.logits", expected, "none: NaN or infinities")
         })?;
         self.drawn += 1;
-        if self.sampling.temperature == 0.0 {
+        // Beside an infinite logit nothing else counts, and differences to it are no numbers.
+        if self.sampling.temperature == 0.0 || logits[best].is_infinite() {
             return Ok(best as u32);
         }
         let mut likely = self.most_likely(&logits);
@@ -183,14 +184,12 @@ pub(super) fn best(logits: &[f32]) -> Option<usize> {
     best
 }
 
-/// The random number of a counter, from 0 to below 1: SplitMix64's output function, so that any draw can be repeated
-/// alone.
+/// The random number of a counter, from 0 to below 1: SplitMix64's output for that step of a seed, so that any draw can be
+/// repeated alone.
 fn uniform(seed: u64, counter: u64) -> f64 {
-    let mut bits = seed ^ counter.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    for multiplier in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
-        bits = (bits ^ (bits >> 30)).wrapping_mul(multiplier);
-        bits ^= bits >> 27;
-    }
+    let mut bits = seed.wrapping_add(counter.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^= bits >> 31;
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -211,6 +210,12 @@ mod tests {
         let mut sampler = Sampler::new(Sampling::greedy()).unwrap();
         let error = sampler.next(vec![f32::NAN, f32::NEG_INFINITY], &[]).unwrap_err();
         assert_eq!(error.class, ErrorClass::EngineUnavailable);
+    }
+
+    #[test]
+    fn an_infinite_logit_is_taken() {
+        let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+        assert_eq!(draw(sampling, &[1.0, f32::INFINITY, 3.0]), 1);
     }
 
     #[test]

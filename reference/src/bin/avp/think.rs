@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use avp::model::{Connector as _, DEFAULT_STEPS, Route, ThinkOptions, ThinkOutput};
 use avp::wire::{Compression, Encoder};
 use serde_json::json;
@@ -65,6 +66,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.json && files::is_standard(&args.out) {
+        bail!("the context and --json both go to standard output; name a file with -o");
+    }
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("{} is no folder to write into", folder.display());
+    }
     let prompt = args.prompt.read()?;
     let context = args.context.as_deref().map(read_context).transpose()?;
     let runtime = args.model.open()?;
@@ -86,7 +94,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let encoder =
         Encoder::new().compression(if args.compress { Compression::Balanced } else { Compression::None });
-    let bytes = if files::is_standard(&args.out) || args.compress {
+    // A device or a pipe is written into; a file is replaced at the end, in full or not at all.
+    let special = files::is_standard(&args.out) || (args.out.exists() && !args.out.is_file());
+    let bytes = if special || args.compress {
         let message = thought.context.to_bytes(&encoder, &route)?;
         files::write(&args.out, &message)?;
         message.len() as u64
@@ -99,7 +109,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         eprintln!(
             "{} prompt tokens, {} latent steps in {:.3} s; context of {seq_len} tokens, {} bytes",
             thought.diagnostics.prompt_tokens,
-            num_steps,
+            thought.diagnostics.norm_trajectory.as_ref().map_or(0, |norms| norms.len() - 1),
             thought.metrics.think_duration_s,
             grouped(bytes)
         );

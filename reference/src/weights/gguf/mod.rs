@@ -202,7 +202,7 @@ fn read_table(bytes: &Bytes, reader: &mut Reader<'_>, count: usize, alignment: u
         tensors.push(tensor);
     }
     let data = reader.position().next_multiple_of(alignment);
-    tensors
+    let tensors: Vec<Tensor> = tensors
         .into_iter()
         .map(|(name, info, size, offset)| {
             let wrong = |expected: String, found: String| {
@@ -225,7 +225,21 @@ fn read_table(bytes: &Bytes, reader: &mut Reader<'_>, count: usize, alignment: u
                 }
             }
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    // Tensors that share bytes would let a small file ask for the memory of a large model.
+    let mut by_place: Vec<&Tensor> = tensors.iter().filter(|tensor| !tensor.range.is_empty()).collect();
+    by_place.sort_unstable_by_key(|tensor| tensor.range.start);
+    for pair in by_place.windows(2) {
+        let [before, after] = pair else { continue };
+        if before.range.end > after.range.start {
+            let expected = format!("bytes of its own for {}", excerpt(&after.name));
+            let found = format!("bytes of {}", excerpt(&before.name));
+            return Err(
+                Error::new(ErrorClass::Decode, "gguf.tensor.offset", expected, found).at(after.range.start)
+            );
+        }
+    }
+    Ok(tensors)
 }
 
 /// Name, shape and type, size in bytes, offset.
