@@ -11,7 +11,12 @@ import math
 import os
 import struct
 import sys
+import warnings
 from collections import namedtuple
+
+# numpy tells of every overflow, on stderr and with the path of a file. Overflows are what some cases are made of, and the
+# answer shows them.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module="numpy|avp")
 
 #: Largest blob that the contract allows in a frame.
 MAX_BLOB = 256 << 20
