@@ -100,7 +100,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         name: "not-finite",
         count: 24,
         specs: BOTH,
-        requirements: &["AVP-SEC-012"],
+        requirements: &["AVP-RLN-001"],
         why: "Weights and states with NaN and infinities are refused or worked with; nothing dies of them.",
         bug: "dies-of-nan",
         make: not_finite,
@@ -337,12 +337,25 @@ fn with_a_flaw(random: &mut Random, name: &str, shape: [usize; 2]) -> Part {
 fn not_finite(random: &mut Random, draft: &mut Draft) {
     let (rows, dim) = (random.between(1, 6), random.between(1, 5));
     let (tall, square) = ([rows, dim], [dim, dim]);
-    let (op, args, tensors) = match draft.index() % 4 {
-        0 => ("realign_matrix", json!({"lambda": 1e-5}), vec![("e_in", tall), ("e_out", tall)]),
-        1 => ("realign_apply", json!({"target_norm": 1.0}), vec![("hidden", tall), ("w", square)]),
-        2 => ("normalize", json!({"target_norm": 1.0}), vec![("hidden", tall)]),
-        _ => ("soft_embed", json!({"temperature": 1.0}), vec![("hidden", tall), ("embed", tall)]),
+    let (op, requirement, args, tensors) = match draft.index() % 4 {
+        0 => {
+            ("realign_matrix", "AVP-RLN-001", json!({"lambda": 1e-5}), vec![("e_in", tall), ("e_out", tall)])
+        }
+        1 => (
+            "realign_apply",
+            "AVP-RLN-006",
+            json!({"target_norm": 1.0}),
+            vec![("hidden", tall), ("w", square)],
+        ),
+        2 => ("normalize", "AVP-RLN-008", json!({"target_norm": 1.0}), vec![("hidden", tall)]),
+        _ => (
+            "soft_embed",
+            "AVP-RLN-009",
+            json!({"temperature": 1.0}),
+            vec![("hidden", tall), ("embed", tall)],
+        ),
     };
+    draft.requirements(&[requirement]);
     let parts = tensors.into_iter().map(|(name, shape)| with_a_flaw(random, name, shape)).collect();
     draft.step(op, args, parts, Expect::Alive);
 }
