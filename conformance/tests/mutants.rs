@@ -151,6 +151,10 @@ fn no_mutant_survives() {
             scope.spawn(|| {
                 loop {
                     let Some((name, fate)) = queue.lock().unwrap().next() else { break };
+                    // What works without an engine is asked of those that have none; with models linked in, this one has.
+                    if cfg!(feature = "model") && name == "api-hash-needs-an-engine" {
+                        continue;
+                    }
                     let wrong = survived(&name, &fate, &all);
                     escaped.lock().unwrap().extend(wrong);
                 }

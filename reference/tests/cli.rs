@@ -218,6 +218,8 @@ fn size() {
     );
 }
 
+/// With the commands of every feature.
+#[cfg(feature = "model")]
 #[test]
 fn help() {
     check(
