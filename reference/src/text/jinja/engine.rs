@@ -344,7 +344,8 @@ impl<'t> Engine<'t> {
     pub(super) fn call_macro(&mut self, index: usize, arguments: &Arguments) -> Result<Value> {
         let Defined { declaration, around } = &self.macros[index];
         let (declaration, around) = (*declaration, around.clone());
-        self.meter.spend(around.len())?;
+        let held = 64 * around.len();
+        self.meter.hold(held)?;
         self.down()?;
         let outside = std::mem::replace(&mut self.frames, vec![around, Frame::new()]);
         let required = declaration.args.len().saturating_sub(declaration.defaults.len());
@@ -377,6 +378,7 @@ impl<'t> Engine<'t> {
         let mut out = Buffer::new(&self.meter);
         self.block(&declaration.body, &mut out)?;
         self.frames = outside;
+        self.meter.release(held);
         self.up();
         out.into_text().map(Value::Text)
     }

@@ -6,7 +6,7 @@ use minijinja::machinery::ast::{
 use minijinja::value::ValueKind;
 
 use super::{
-    arguments::Arguments, checks, engine::Engine, filters, functions, methods, operators, print,
+    arguments::Arguments, checks, engine::Engine, filters, functions, methods, name_of, operators,
     value::Value, wrong,
 };
 use crate::error::Result;
@@ -163,7 +163,7 @@ impl<'t> Engine<'t> {
                 CallArg::KwargSplat(expr) => match self.evaluate(expr)? {
                     Value::Map(map) => {
                         for (key, value) in map.entries() {
-                            arguments.named.push((print::text(&self.meter, key)?.to_string(), value.clone()));
+                            arguments.named.push((name_of(key)?, value.clone()));
                         }
                     }
                     other => return Err(wrong("a dict of arguments", other.kind())),
@@ -234,7 +234,7 @@ impl<'t> Engine<'t> {
             Value::Text(text) => {
                 self.meter.look(text)?;
                 // Four bytes for each character that passes through here.
-                self.meter.spend(text.len() / 16)?;
+                self.meter.reserve(text.len().saturating_mul(size_of::<char>()))?;
                 let chars: Vec<char> = text.chars().collect();
                 let part: String = places(chars.len(), start, stop, step).map(|at| chars[at]).collect();
                 Value::text(&self.meter, &part)

@@ -56,7 +56,10 @@ pub(super) fn apply(
             methods::join(meter, &items, arguments.text(0, "d")?.unwrap_or(""))
         }
         "reverse" => match &value {
-            Value::Text(text) => Value::text(meter, &text.chars().rev().collect::<String>()),
+            Value::Text(text) => {
+                meter.reserve(text.len())?;
+                Value::text(meter, &text.chars().rev().collect::<String>())
+            }
             _ => Value::list(meter, value.iterate(meter)?.items().iter().rev().cloned().collect()),
         },
         "tojson" => tojson(meter, &value, arguments),
@@ -132,6 +135,9 @@ pub(super) fn apply(
 fn of_text(meter: &Rc<Meter>, name: &str, value: &Value, arguments: &Arguments) -> Result<Value> {
     let text = print::text(meter, value)?;
     meter.look(&text)?;
+    if matches!(name, "upper" | "lower" | "capitalize" | "title") {
+        meter.reserve(methods::CASED * text.len())?;
+    }
     let new = |text: &str| Value::text(meter, text);
     match name {
         "trim" => new(methods::strip(&text, arguments.text(0, "chars")?)),
@@ -198,7 +204,7 @@ fn indent(meter: &Rc<Meter>, text: &str, arguments: &Arguments) -> Result<Value>
     }
     // A text that ends in a line end keeps it.
     let ended = if text.ends_with('\n') { "\n" } else { "" };
-    for (index, line) in methods::lines(text, false).into_iter().enumerate() {
+    for (index, line) in methods::lines(meter, text, false)?.into_iter().enumerate() {
         if index > 0 {
             out.push("\n")?;
             if blank || !line.is_empty() {
@@ -326,6 +332,7 @@ fn keys(engine: &Engine<'_>, items: &[Value], path: Option<&Value>, sensitive: b
     for key in &mut keys {
         if let (Value::Text(text), false) = (&*key, sensitive) {
             engine.meter.look(text)?;
+            engine.meter.reserve(methods::CASED * text.len())?;
             *key = Value::text(&engine.meter, &text.to_lowercase())?;
         }
     }

@@ -1,27 +1,26 @@
 //! Functions: those of Jinja that templates use, and those that transformers adds.
 
-use std::collections::HashMap;
-
-use super::{arguments::Arguments, date, engine::Engine, print, value::Value, wrong};
+use super::{arguments::Arguments, date, engine::Engine, name_of, print, value::Value, wrong};
 use crate::error::{Error, ErrorClass, Result};
 
 /// Names of all of them.
 pub(super) const NAMES: [&str; 5] = ["range", "dict", "namespace", "raise_exception", "strftime_now"];
 /// Longest `range`, as in Jinja's sandbox.
 const MAX_RANGE: i64 = 100_000;
+/// Longest format of a date, in bytes.
+const MAX_FORMAT: usize = 1 << 10;
 
 pub(super) fn call(engine: &mut Engine<'_>, name: &str, arguments: &Arguments) -> Result<Value> {
     match name {
         "range" => range(engine, arguments),
         "dict" => {
             let entries = entries(engine, arguments)?;
-            let entries =
-                entries.into_iter().map(|(name, value)| Ok((Value::text(&engine.meter, &name)?, value)));
-            let entries = entries.collect::<Result<_>>()?;
             Value::map(&engine.meter, entries)
         }
         "namespace" => {
-            let attributes: HashMap<String, Value> = entries(engine, arguments)?.into_iter().collect();
+            let attributes = entries(engine, arguments)?.into_iter();
+            let attributes =
+                attributes.map(|(key, value)| Ok((name_of(&key)?, value))).collect::<Result<_>>()?;
             engine.namespace(attributes)
         }
         "raise_exception" => {
@@ -31,7 +30,14 @@ pub(super) fn call(engine: &mut Engine<'_>, name: &str, arguments: &Arguments) -
             Err(Error::new(ErrorClass::InvalidArgument, super::FIELD, expected, message))
         }
         "strftime_now" => {
-            let text = date::format(engine.now, arguments.need_text(0, "format")?);
+            let format = arguments.need_text(0, "format")?;
+            if format.len() > MAX_FORMAT {
+                return Err(wrong(
+                    format!("a format of at most {MAX_FORMAT} bytes"),
+                    format.len().to_string(),
+                ));
+            }
+            let text = date::format(engine.now, format);
             Value::text(&engine.meter, &text)
         }
         _ => Err(wrong("a function that is known here", name)),
@@ -61,27 +67,33 @@ fn range(engine: &Engine<'_>, arguments: &Arguments) -> Result<Value> {
 }
 
 /// The entries of a map, or of a list of pairs, and those given by name, which go before them.
-fn entries(engine: &Engine<'_>, arguments: &Arguments) -> Result<Vec<(String, Value)>> {
-    let mut entries: Vec<(String, Value)> = Vec::new();
-    let mut set = |name: String, value: Value| -> Result<()> {
-        engine.meter.spend(1 + entries.len() / 8)?;
-        match entries.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, old)) => *old = value,
-            None => entries.push((name, value)),
+fn entries(engine: &Engine<'_>, arguments: &Arguments) -> Result<Vec<(Value, Value)>> {
+    let meter = &engine.meter;
+    let mut entries: Vec<(Value, Value)> = Vec::new();
+    let mut set = |key: Value, value: Value| -> Result<()> {
+        for (other, old) in &mut entries {
+            if other.equals(&key, meter)? {
+                *old = value;
+                return Ok(());
+            }
         }
+        entries.push((key, value));
         Ok(())
     };
-    match arguments.get(0, "") {
+    match arguments.positional.first() {
         None => {}
         Some(Value::Map(map)) => {
             for (key, value) in map.entries() {
-                set(print::text(&engine.meter, key)?.to_string(), value.clone())?;
+                set(key.clone(), value.clone())?;
             }
         }
         Some(list @ Value::List(_)) => {
-            for pair in list.iterate(&engine.meter)?.items() {
-                match pair.iterate(&engine.meter)?.items() {
-                    [key, value] => set(print::text(&engine.meter, key)?.to_string(), value.clone())?,
+            for pair in list.iterate(meter)?.items() {
+                match pair.iterate(meter)?.items() {
+                    [Value::List(_) | Value::Map(_), _] => {
+                        return Err(wrong("a key that can be looked up", "another"));
+                    }
+                    [key, value] => set(key.clone(), value.clone())?,
                     other => return Err(wrong("pairs", other.len().to_string())),
                 }
             }
@@ -89,7 +101,7 @@ fn entries(engine: &Engine<'_>, arguments: &Arguments) -> Result<Vec<(String, Va
         Some(other) => return Err(wrong("a dict", other.kind())),
     }
     for (name, value) in &arguments.named {
-        set(name.clone(), value.clone())?;
+        set(Value::text(meter, name)?, value.clone())?;
     }
     Ok(entries)
 }

@@ -50,7 +50,7 @@ impl Meter {
 
     /// Takes bytes, before they are allocated. Whoever holds them gives them back.
     pub(super) fn hold(&self, bytes: usize) -> Result<()> {
-        self.spend(1 + bytes / BYTES_A_STEP)?;
+        self.spend(bytes / BYTES_A_STEP)?;
         match self.bytes.get().checked_sub(bytes) {
             Some(left) => {
                 self.bytes.set(left);
@@ -61,6 +61,13 @@ impl Meter {
                 Err(Error::new(ErrorClass::LimitExceeded, FIELD, expected, "more"))
             }
         }
+    }
+
+    /// Asks for bytes that are held only while the next value is made.
+    pub(super) fn reserve(&self, bytes: usize) -> Result<()> {
+        self.hold(bytes)?;
+        self.release(bytes);
+        Ok(())
     }
 
     pub(super) fn release(&self, bytes: usize) {

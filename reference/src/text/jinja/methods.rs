@@ -30,6 +30,11 @@ pub(super) fn apply(
     }
 }
 
+/// How many times longer a text can get when its case changes.
+pub(super) const CASED: usize = 3;
+/// What a part of a text takes while it is divided; a list grows by doubling.
+const PART: usize = 2 * size_of::<&str>();
+
 /// Python's white space has four separators more than Unicode's.
 pub(super) fn is_space(char: char) -> bool {
     char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char)
@@ -61,10 +66,15 @@ fn of_text(meter: &Rc<Meter>, text: &Text, name: &str, arguments: &Arguments) ->
         "strip" => new(strip(text, chars()?))?,
         "lstrip" => new(text.trim_start_matches(stripped(chars()?)))?,
         "rstrip" => new(text.trim_end_matches(stripped(chars()?)))?,
-        "upper" => new(&text.to_uppercase())?,
-        "lower" | "casefold" => new(&text.to_lowercase())?,
-        "capitalize" => new(&capitalize(text))?,
-        "title" => new(&title(text))?,
+        "upper" | "lower" | "casefold" | "capitalize" | "title" => {
+            meter.reserve(CASED * text.len())?;
+            new(&match name {
+                "upper" => text.to_uppercase(),
+                "capitalize" => capitalize(text),
+                "title" => title(text),
+                _ => text.to_lowercase(),
+            })?
+        }
         "startswith" => Value::Bool(affix(arguments, |part| text.starts_with(part))?),
         "endswith" => Value::Bool(affix(arguments, |part| text.ends_with(part))?),
         "removeprefix" => new(text.strip_prefix(arguments.need_text(0, "prefix")?).unwrap_or(text))?,
@@ -74,10 +84,10 @@ fn of_text(meter: &Rc<Meter>, text: &Text, name: &str, arguments: &Arguments) ->
             replace(meter, text, arguments.need_text(0, "old")?, arguments.need_text(1, "new")?, count)?
         }
         "split" | "rsplit" => {
-            let parts = split(text, arguments, name == "rsplit")?;
+            let parts = split(meter, text, arguments, name == "rsplit")?;
             texts(meter, &parts)?
         }
-        "splitlines" => texts(meter, &lines(text, arguments.flag(0, "keepends")))?,
+        "splitlines" => texts(meter, &lines(meter, text, arguments.flag(0, "keepends"))?)?,
         "partition" | "rpartition" => {
             let separator = arguments.need_text(0, "sep")?;
             let parts = match name {
@@ -148,6 +158,7 @@ pub(super) fn replace(
 }
 
 pub(super) fn join(meter: &Rc<Meter>, parts: &[Value], separator: &str) -> Result<Value> {
+    meter.spend(parts.len())?;
     let mut out = Buffer::new(meter);
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
@@ -163,7 +174,12 @@ fn texts(meter: &Rc<Meter>, parts: &[&str]) -> Result<Value> {
     Value::list(meter, parts)
 }
 
-fn split<'a>(text: &'a str, arguments: &Arguments, from_right: bool) -> Result<Vec<&'a str>> {
+fn split<'a>(
+    meter: &Rc<Meter>,
+    text: &'a str,
+    arguments: &Arguments,
+    from_right: bool,
+) -> Result<Vec<&'a str>> {
     let most =
         arguments.int(1, "maxsplit")?.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     if let Some(separator) = arguments.text(0, "sep")? {
@@ -171,6 +187,7 @@ fn split<'a>(text: &'a str, arguments: &Arguments, from_right: bool) -> Result<V
             return Err(wrong("a separator", "an empty one"));
         }
         let most = most.saturating_add(1);
+        meter.reserve(PART * text.matches(separator).count())?;
         let mut parts: Vec<&str> = if from_right {
             text.rsplitn(most, separator).collect()
         } else {
@@ -181,6 +198,7 @@ fn split<'a>(text: &'a str, arguments: &Arguments, from_right: bool) -> Result<V
         }
         return Ok(parts);
     }
+    meter.reserve(PART * text.matches(is_space).count())?;
     let mut parts = Vec::new();
     // What is left over at the end keeps the white space on its other side.
     let mut rest =
@@ -207,13 +225,14 @@ fn split<'a>(text: &'a str, arguments: &Arguments, from_right: bool) -> Result<V
 }
 
 /// Lines, by every character that Python takes for an end.
-pub(super) fn lines(text: &str, keep: bool) -> Vec<&str> {
+pub(super) fn lines<'a>(meter: &Rc<Meter>, text: &'a str, keep: bool) -> Result<Vec<&'a str>> {
     let ends = |char| {
         matches!(
             char,
             '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
         )
     };
+    meter.reserve(PART * text.matches(ends).count())?;
     let (mut lines, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let (line, end) = match rest.find(ends) {
@@ -224,7 +243,7 @@ pub(super) fn lines(text: &str, keep: bool) -> Vec<&str> {
         lines.push(&rest[..if keep { end } else { line }]);
         rest = &rest[end..];
     }
-    lines
+    Ok(lines)
 }
 
 /// The first letter of every run of letters is large.
@@ -317,9 +336,10 @@ mod tests {
 
     #[test]
     fn lines_as_in_python() {
-        assert_eq!(lines("a\r\nb\n\nc", false), ["a", "b", "", "c"]);
-        assert_eq!(lines("a\u{2028}b\n", true), ["a\u{2028}", "b\n"]);
-        assert_eq!(lines("", false), [] as [&str; 0]);
+        let lines = |text, keep| lines(&Meter::new(), text, keep).unwrap().join("|");
+        assert_eq!(lines("a\r\nb\n\nc", false), "a|b||c");
+        assert_eq!(lines("a\u{2028}b\n", true), "a\u{2028}|b\n");
+        assert_eq!(lines("", false), "");
         assert_eq!(title("it's a 2nd-rate"), "It'S A 2Nd-Rate");
         assert_eq!(capitalize("éCOLE"), "École");
         assert_eq!(strip("\u{1f} a \u{3000}", None), "a");

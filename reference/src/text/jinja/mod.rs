@@ -34,6 +34,10 @@ use serde_json::{Map, Value as Json};
 use crate::error::{Error, ErrorClass, Result};
 
 const FIELD: &str = "chat_template";
+/// Longest part of a template's own text in an error, in characters.
+const MAX_FOUND: usize = 200;
+/// Longest name of an argument or an attribute that a template makes up at run time, in bytes.
+const MAX_NAME: usize = 256;
 /// Stack of the thread that parses and renders: several times what the parser's and the engine's limits on nesting take,
 /// without optimization.
 const STACK: usize = 32 << 20;
@@ -75,7 +79,17 @@ fn tree(source: &str) -> Result<Stmt<'_>> {
         .map_err(|error| Error::new(ErrorClass::Decode, FIELD, "a Jinja template", error.to_string()))
 }
 
-/// What is wrong in a template, or in what it was given.
-fn wrong(expected: impl Into<String>, found: impl Into<String>) -> Error {
+/// A key as the name of an argument or an attribute.
+fn name_of(key: &value::Value) -> Result<String> {
+    match key {
+        value::Value::Text(name) if name.len() <= MAX_NAME => Ok(name.to_string()),
+        value::Value::Text(_) => Err(wrong(format!("a name of at most {MAX_NAME} bytes"), "a longer one")),
+        other => Err(wrong("a str as a name", other.kind())),
+    }
+}
+
+/// What is wrong in a template, or in what it was given. What was found may be a text that a template made, so it is cut.
+fn wrong(expected: impl Into<String>, found: impl AsRef<str>) -> Error {
+    let found: String = found.as_ref().chars().take(MAX_FOUND).collect();
     Error::new(ErrorClass::Decode, FIELD, expected, found)
 }

@@ -62,7 +62,7 @@ fn add(meter: &Rc<Meter>, a: &Value, b: &Value) -> Result<Value> {
     match (a, b) {
         (Value::Text(_), Value::Text(_)) => concat(meter, a, b),
         (Value::List(a), Value::List(b)) => {
-            meter.spend((a.items().len() + b.items().len()) / 4)?;
+            meter.reserve(size_of_val(a.items()) + size_of_val(b.items()))?;
             Value::list(meter, [a.items(), b.items()].concat())
         }
         _ => number("+", a, b, i64::checked_add, |a, b| a + b),
@@ -77,19 +77,13 @@ fn multiply(meter: &Rc<Meter>, a: &Value, b: &Value) -> Result<Value> {
     };
     let times = times.ok_or_else(|| wrong("an int of times", format!("{} and {}", a.kind(), b.kind())))?;
     let times = usize::try_from(times).unwrap_or(0);
-    // Asked for before it is built.
-    let reserve = |bytes: usize| {
-        meter.hold(bytes.saturating_mul(times))?;
-        meter.release(bytes.saturating_mul(times));
-        Ok(())
-    };
     match of {
         Value::Text(text) => {
-            reserve(text.len())?;
+            meter.reserve(text.len().saturating_mul(times))?;
             Value::text(meter, &text.repeat(times))
         }
         Value::List(list) => {
-            reserve(size_of_val(list.items()))?;
+            meter.reserve(size_of_val(list.items()).saturating_mul(times))?;
             let len = list.items().len().saturating_mul(times);
             Value::list(meter, list.items().iter().cycle().take(len).cloned().collect())
         }

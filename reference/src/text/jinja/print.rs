@@ -76,6 +76,7 @@ fn represent(out: &mut Buffer, value: &Value) -> Result<()> {
 
 /// A text as Python's source has it.
 fn quote(out: &mut Buffer, text: &str) -> Result<()> {
+    out.meter().look(text)?;
     let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push_char(mark)?;
     for char in text.chars() {
@@ -218,6 +219,7 @@ fn json_float(number: f64) -> String {
 }
 
 fn json_text(out: &mut Buffer, text: &str, style: &JsonStyle) -> Result<()> {
+    out.meter().look(text)?;
     out.push("\"")?;
     // Whole runs of what needs no escape.
     let mut from = 0;
