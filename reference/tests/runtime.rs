@@ -25,7 +25,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn open(name: &str, dtype: DataType) -> avp::Result<Runtime> {
-    Runtime::open(&folder(name), LoadOptions { device: Device::Cpu, dtype: Some(dtype) }, &mut |_, _| ())
+    Runtime::open(folder(name), LoadOptions { device: Device::Cpu, dtype: Some(dtype) }, &mut |_, _| ())
 }
 
 /// The texts of a model: prompt, ids, what the SDK wrote. The runtime goes by the SDK's hash, so that it takes its contexts.
@@ -280,7 +280,7 @@ fn a_kept_matrix_of_other_weights_is_not_used() -> Outcome {
     let folder_of_cache = tempfile::tempdir()?;
     let matrix = |name: &str, cached: bool| -> avp::Result<Vec<f32>> {
         let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
-        let model = Model::open(&folder(name), options, &mut |_, _| ())?;
+        let model = Model::open(folder(name), options, &mut |_, _| ())?;
         let cache = RealignCache::located(Some(folder_of_cache.path().into()), None)?;
         let identity = ModelIdentity { model_hash: "ab".repeat(32), ..ModelIdentity::default() };
         let runtime = Runtime::new(model, None, identity, cached.then_some(cache));

@@ -51,7 +51,7 @@ impl Expected {
 
 fn load(name: &str) -> Result<Model, Box<dyn Error>> {
     let options = LoadOptions { device: Device::Cpu, dtype: None };
-    Ok(Model::open(&folder(name), options, &mut |_, _| ())?)
+    Ok(Model::open(folder(name), options, &mut |_, _| ())?)
 }
 
 fn check(model: &str, what: &str, found: &[f32], expected: &[f32]) {

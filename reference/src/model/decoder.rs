@@ -1,7 +1,5 @@
 //! The model: embedding, blocks, final norm and head.
 
-use std::path::Path;
-
 use burn::tensor::{DType, activation::softmax};
 
 use super::activation::{Activation, Place};
@@ -16,7 +14,7 @@ use super::norm::RmsNorm;
 use super::rope::{Rope, RopeScaling};
 use crate::error::{Error, ErrorClass, Result};
 use crate::transfer;
-use crate::weights::Weights;
+use crate::weights::{Beside, ModelSource, Weights};
 use crate::wire::DataType;
 
 const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -131,12 +129,16 @@ impl Model {
     ///
     /// # Errors
     /// As [`Self::load`], and what [`Weights::open`] and [`ModelConfig::from_text`] refuse.
-    pub fn open(path: &Path, options: LoadOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
-        let weights = Weights::open(path)?;
+    pub fn open(
+        source: impl Into<ModelSource>,
+        options: LoadOptions,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
+        let source = source.into();
+        let weights = source.weights()?;
         let config = match weights.gguf() {
             Some(gguf) => ModelConfig::from_json(gguf.config_json()?)?,
-            None if path.is_dir() => ModelConfig::from_text(&read_config(path)?)?,
-            None => ModelConfig::from_text(&read_config(path.parent().unwrap_or(path))?)?,
+            None => ModelConfig::from_text(&read_config(&source.beside())?)?,
         };
         Self::load(config, weights, options, progress)
     }
@@ -407,21 +409,11 @@ fn on_the_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The text of the config.json of a folder.
-pub(super) fn read_config(folder: &Path) -> Result<String> {
-    let path = folder.join("config.json");
-    let failed = |found: String| refused("config", "a readable config.json beside the weights", found);
-    let size =
-        std::fs::metadata(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?.len();
-    if size > MAX_CONFIG {
-        let found = format!("{size} bytes in {}", path.display());
-        return Err(Error::new(
-            ErrorClass::LimitExceeded,
-            "config",
-            format!("at most {MAX_CONFIG} bytes"),
-            found,
-        ));
-    }
-    std::fs::read_to_string(&path).map_err(|error| failed(format!("{}: {error}", path.display())))
+pub(super) fn read_config(files: &Beside) -> Result<String> {
+    files.text("config.json", "config", MAX_CONFIG)?.ok_or_else(|| {
+        let found = format!("none in {files}");
+        refused("config", "a readable config.json beside the weights", found)
+    })
 }
 
 fn invalid(field: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Error {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::backend::{self, BurnDevice};
+use super::backend;
 use crate::error::{Error, ErrorClass, Result, excerpt};
 use crate::wire::DataType;
 
@@ -39,11 +39,11 @@ impl Device {
         }
     }
 
-    /// burn's device.
+    /// burn's device, for what is built on burn beside this crate.
     ///
     /// # Errors
     /// `engine_unavailable` when CUDA was asked for and is not there, or not compiled in.
-    pub(super) fn open(self) -> Result<BurnDevice> {
+    pub fn open(self) -> Result<burn::DispatchDevice> {
         match self.resolved() {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => {

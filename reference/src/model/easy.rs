@@ -14,7 +14,7 @@ use super::runtime::Runtime;
 use super::sampling::Sampling;
 use crate::error::{Error, ErrorClass, Result};
 use crate::transfer::ContextStore;
-use crate::weights::registry::ModelFolder;
+use crate::weights::registry;
 
 type Load = dyn Fn(&str) -> Result<Arc<dyn Connector>> + Send + Sync;
 
@@ -73,8 +73,8 @@ impl Easy {
     #[must_use]
     pub fn installed(options: LoadOptions) -> Self {
         Self::with_loader(move |name| {
-            let path = ModelFolder::from_env()?.resolve(name)?;
-            Ok(Arc::new(Runtime::open(&path, options, &mut |_, _| ())?))
+            let source = registry::resolve(name)?;
+            Ok(Arc::new(Runtime::open(source, options, &mut |_, _| ())?))
         })
     }
 

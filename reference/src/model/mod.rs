@@ -34,5 +34,6 @@ pub use device::Device;
 pub use easy::{Ask, Easy};
 pub use rope::{RopeConfig, RopeScaling};
 pub use runtime::Runtime;
+#[cfg(feature = "adapter")]
 pub(crate) use runtime::identity_of;
 pub use sampling::Sampling;

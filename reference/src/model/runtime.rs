@@ -26,7 +26,7 @@ use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
 use crate::transfer::{
     DEFAULT_LAMBDA, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
 };
-use crate::weights::Weights;
+use crate::weights::ModelSource;
 
 /// A model with its tokenizer and chat template.
 pub struct Runtime {
@@ -69,22 +69,29 @@ impl Runtime {
     ///
     /// # Errors
     /// What [`Model::open`] and [`TextFiles::open`] refuse.
-    pub fn open(path: &Path, options: LoadOptions, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
-        let weights = Weights::open(path)?;
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    pub fn open(
+        source: impl Into<ModelSource>,
+        options: LoadOptions,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
+        let source = source.into();
+        let (weights, beside) = (source.weights()?, source.beside());
         let (text, config) = match weights.gguf() {
             Some(gguf) => (TextFiles::from_vocabulary(&gguf.vocabulary()?)?, gguf.config_json()?.to_string()),
-            None => (TextFiles::open(folder)?, read_config(folder)?),
+            None => (TextFiles::of(&beside)?, read_config(&beside)?),
         };
         let mut identity = identity_of(&config)?;
         identity.tokenizer_hash = tokenizer_hash(&text.tokenizer.vocabulary());
         if identity.model_id.is_empty() {
-            identity.model_id = model_id(path);
+            identity.model_id = match &source {
+                ModelSource::Path(path) => model_id(path),
+                ModelSource::Pocket(model) => model.name.to_owned(),
+            };
         }
         let model = Model::load(ModelConfig::from_text(&config)?, weights, options, progress)?;
         // Without a home there is nowhere to keep them; they are computed again.
         let runtime = Self::new(model, Some(text), identity, RealignCache::from_env().ok());
-        Ok(Self { sampling: Sampling::of_folder(folder)?, ..runtime })
+        Ok(Self { sampling: Sampling::beside(&beside)?, ..runtime })
     }
 
     /// The same under another model hash, for peers that compute theirs differently: the Python SDK hashes the

@@ -1,12 +1,9 @@
 //! LOGITS → TOKEN: greedy, or drawn after temperature, top-k and top-p, in this order.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
-
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorClass, Result};
+use crate::weights::Beside;
 
 /// How the next token is chosen. The default is that of the Python SDK.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,19 +32,15 @@ impl Sampling {
     ///
     /// # Errors
     /// `configuration` for a file that is no such JSON.
-    pub(super) fn of_folder(folder: &Path) -> Result<Self> {
-        let path = folder.join("generation_config.json");
-        if !path.is_file() {
+    pub(super) fn beside(files: &Beside) -> Result<Self> {
+        const FIELD: &str = "generation_config";
+        let Some(text) = files.text("generation_config.json", FIELD, MAX_CONFIG)? else {
             return Ok(Self::default());
-        }
-        let failed = |error: &dyn std::fmt::Display| {
-            let found = format!("{}: {error}", path.display());
-            Error::new(ErrorClass::Configuration, "generation_config", "the JSON object of a model", found)
         };
-        let mut text = String::new();
-        let file = File::open(&path).map_err(|error| failed(&error))?;
-        file.take(MAX_CONFIG).read_to_string(&mut text).map_err(|error| failed(&error))?;
-        let said: Said = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+        let said: Said = serde_json::from_str(&text).map_err(|error| {
+            let found = format!("{files}: {error}");
+            Error::new(ErrorClass::Configuration, FIELD, "the JSON object of a model", found)
+        })?;
         let default = Self::default();
         let sampling = Self {
             top_k: said.top_k.unwrap_or(default.top_k),
@@ -246,18 +239,18 @@ mod tests {
     #[test]
     fn a_model_says_how_it_wants_to_be_sampled() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Sampling::of_folder(folder.path()).unwrap(), Sampling::default());
+        assert_eq!(Sampling::beside(&folder.path().into()).unwrap(), Sampling::default());
         let path = folder.path().join("generation_config.json");
         std::fs::write(&path, r#"{"top_k": 20, "repetition_penalty": 1.1, "temperature": 9}"#).unwrap();
         let expected = Sampling { top_k: 20, repetition_penalty: 1.1, ..Sampling::default() };
-        assert_eq!(Sampling::of_folder(folder.path()).unwrap(), expected);
+        assert_eq!(Sampling::beside(&folder.path().into()).unwrap(), expected);
         for (text, class) in [
             ("[", ErrorClass::Configuration),
             (r#"{"top_k": "many"}"#, ErrorClass::Configuration),
             (r#"{"repetition_penalty": -1}"#, ErrorClass::InvalidArgument),
         ] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(Sampling::of_folder(folder.path()).unwrap_err().class, class, "{text}");
+            assert_eq!(Sampling::beside(&folder.path().into()).unwrap_err().class, class, "{text}");
         }
     }
 

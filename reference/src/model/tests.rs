@@ -21,8 +21,8 @@ fn folder(name: &str) -> PathBuf {
 
 fn both(name: &str) -> Result<[Model; 2]> {
     let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
-    let host = Model::open(&folder(name), options, &mut |_, _| ())?;
-    let config = ModelConfig::from_text(&super::decoder::read_config(&folder(name))?)?;
+    let host = Model::open(folder(name), options, &mut |_, _| ())?;
+    let config = ModelConfig::from_text(&super::decoder::read_config(&folder(name).as_path().into())?)?;
     let card = Model::load_as_on_a_card(config, Weights::open(&folder(name))?, DataType::Float32)?;
     Ok([host, card])
 }
@@ -133,9 +133,10 @@ fn half_precision_models_stay_near_their_wide_ones() {
         let [wide, _] = both(name).unwrap();
         for (dtype, bound) in [(DataType::BFloat16, 0.25), (DataType::Float16, 0.03)] {
             let options = LoadOptions { device: Device::Cpu, dtype: Some(dtype) };
-            let half = Model::open(&folder(name), options, &mut |_, _| ()).unwrap();
+            let half = Model::open(folder(name), options, &mut |_, _| ()).unwrap();
             let config =
-                ModelConfig::from_text(&super::decoder::read_config(&folder(name)).unwrap()).unwrap();
+                ModelConfig::from_text(&super::decoder::read_config(&folder(name).as_path().into()).unwrap())
+                    .unwrap();
             let card =
                 Model::load_as_on_a_card(config, Weights::open(&folder(name)).unwrap(), dtype).unwrap();
             for model in [&half, &card] {

@@ -11,11 +11,11 @@ use tokenizers::AddedToken;
 use super::{
     chat::{ChatMessage, ChatOptions, ChatTemplate, MAX_TEMPLATE, SpecialTokens},
     description::Description,
-    tokenizer::{MAX_FILE, Tokenizer, read},
+    tokenizer::{MAX_FILE, Tokenizer},
 };
 use crate::{
     error::{Error, ErrorClass, Result, excerpt},
-    weights::Vocabulary,
+    weights::{Beside, Vocabulary},
 };
 
 /// Largest configuration beside a tokenizer. Those that list thousands of reserved tokens have some 2 MiB.
@@ -46,18 +46,28 @@ impl TextFiles {
     /// `configuration` when there is no `tokenizer.json` or a file can't be read, `decode` and `limit_exceeded` for what
     /// is in them.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = folder.as_ref();
-        let config = object(folder, "tokenizer_config.json", "tokenizer_config")?;
-        let map = object(folder, "special_tokens_map.json", "special_tokens_map")?;
+        Self::of(&Beside::from(folder.as_ref()))
+    }
+
+    /// The same files, wherever they are.
+    ///
+    /// # Errors
+    /// See [`Self::open`].
+    pub fn of(files: &Beside) -> Result<Self> {
+        let config = object(files, "tokenizer_config.json", "tokenizer_config")?;
+        let map = object(files, "special_tokens_map.json", "special_tokens_map")?;
         let special = special_tokens(&config, &map);
-        let path = folder.join("tokenizer.json");
-        if !path.exists() {
+        let Some(text) = files.read("tokenizer.json", "tokenizer", MAX_FILE)? else {
             let expected =
                 "a tokenizer.json beside the weights, or weights as GGUF, which carry their tokenizer";
-            let found = format!("none in {}", folder.display());
-            return Err(Error::new(ErrorClass::Configuration, "tokenizer", expected, found));
-        }
-        let mut description = Description::from_json(&read(&path, "tokenizer", MAX_FILE)?)?;
+            return Err(Error::new(
+                ErrorClass::Configuration,
+                "tokenizer",
+                expected,
+                format!("none in {files}"),
+            ));
+        };
+        let mut description = Description::from_json(&text)?;
         add_tokens(&mut description, &config)?;
         name_tokens(&mut description, &special);
         let tokenizer = Tokenizer::build(description)?;
@@ -66,13 +76,13 @@ impl TextFiles {
         let tokenizer =
             tokenizer.with_around(flag(&config, "add_bos_token"), bos, flag(&config, "add_eos_token"), eos);
         let tokenizer = tokenizer.with_ends(bos, eos)?;
-        let generation = object(folder, "generation_config.json", "generation_config")?;
+        let generation = object(files, "generation_config.json", "generation_config")?;
         let stop = match stop_ids("generation_config.eos_token_id", &generation)? {
             Some(ids) => Some(ids),
-            None => stop_ids("config.eos_token_id", &object(folder, "config.json", "config")?)?,
+            None => stop_ids("config.eos_token_id", &object(files, "config.json", "config")?)?,
         };
         let stop = stop.unwrap_or_else(|| eos.into_iter().collect());
-        let chat = template(folder, &config, &special)?;
+        let chat = template(files, &config, &special)?;
         Ok(Self { tokenizer, chat, special, stop })
     }
 
@@ -110,12 +120,8 @@ impl TextFiles {
 }
 
 /// A JSON object in a file; an empty one where there is no file.
-fn object(folder: &Path, name: &str, field: &'static str) -> Result<Map<String, Value>> {
-    let path = folder.join(name);
-    if !path.exists() {
-        return Ok(Map::new());
-    }
-    config(field, &read(&path, field, MAX_CONFIG)?)
+fn object(files: &Beside, name: &str, field: &'static str) -> Result<Map<String, Value>> {
+    files.read(name, field, MAX_CONFIG)?.map_or_else(|| Ok(Map::new()), |text| config(field, &text))
 }
 
 /// A JSON object.
@@ -209,24 +215,16 @@ pub(crate) fn stop_ids(field: &'static str, config: &Map<String, Value>) -> Resu
 
 /// The chat template of a folder: a file of its own goes before what `tokenizer_config.json` says.
 fn template(
-    folder: &Path,
+    files: &Beside,
     config: &Map<String, Value>,
     special: &SpecialTokens,
 ) -> Result<Option<ChatTemplate>> {
-    let source = |path: &Path| -> Result<Option<String>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let bytes = read(path, "chat_template", MAX_TEMPLATE as u64)?;
-        let text = String::from_utf8(bytes);
-        text.map(Some)
-            .map_err(|error| Error::new(ErrorClass::Decode, "chat_template", "UTF-8", error.to_string()))
-    };
-    let Some(default) = source(&folder.join("chat_template.jinja"))? else {
+    let source = |name: &str| files.text(name, "chat_template", MAX_TEMPLATE as u64);
+    let Some(default) = source("chat_template.jinja")? else {
         return template_of_config(config, special);
     };
     let mut template = ChatTemplate::new(default, special.clone())?;
-    if let Some(tools) = source(&folder.join("additional_chat_templates/tool_use.jinja"))? {
+    if let Some(tools) = source("additional_chat_templates/tool_use.jinja")? {
         template = template.for_tools(tools)?;
     }
     Ok(Some(template))

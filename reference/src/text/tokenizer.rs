@@ -1,6 +1,6 @@
 //! Text to token ids and back.
 
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use tokenizers::{
     AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, TokenizerBuilder, TokenizerImpl,
@@ -64,7 +64,7 @@ impl Tokenizer {
     /// # Errors
     /// `configuration` when the file can't be read, and those of [`Self::from_json`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
-        Self::from_json(&read(path.as_ref(), "tokenizer", MAX_FILE)?)
+        Self::from_json(&crate::weights::read(path.as_ref(), "tokenizer", MAX_FILE)?)
     }
 
     /// From the text of a `tokenizer.json`.
@@ -271,26 +271,6 @@ impl Tokenizer {
 
 fn broken(field: &'static str, error: &dyn std::error::Error) -> Error {
     Error::new(ErrorClass::Decode, field, "what the tokenizer can express", error.to_string())
-}
-
-/// A file as a whole, when it is no larger than `max`.
-pub(crate) fn read(path: &Path, field: &'static str, max: u64) -> Result<Vec<u8>> {
-    let unreadable = |error: String| {
-        let found = format!("{}: {error}", path.display());
-        Error::new(ErrorClass::Configuration, field, "a file that can be read", found)
-    };
-    // Asked before opening: opening a pipe would wait for its other end.
-    if !path.metadata().map_err(|error| unreadable(error.to_string()))?.is_file() {
-        return Err(unreadable("not a file".into()));
-    }
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-    if bytes.len() as u64 > max {
-        let found = format!("more in {}", path.display());
-        return Err(Error::new(ErrorClass::LimitExceeded, field, format!("at most {max} bytes"), found));
-    }
-    Ok(bytes)
 }
 
 /// Byte-level BPE of a GGUF file.

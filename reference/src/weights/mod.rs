@@ -16,8 +16,10 @@ pub mod gguf;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod map;
+pub mod pocket;
 pub mod registry;
 pub mod safetensors;
+mod source;
 mod tensor;
 pub mod vocabulary;
 
@@ -28,6 +30,8 @@ use bytes::Bytes;
 pub use element::{Block, ElementType};
 pub use gguf::Gguf;
 pub use map::MappedFile;
+pub(crate) use source::read;
+pub use source::{Beside, ModelSource};
 pub use tensor::TensorInfo;
 use tensor::{Change, Stored};
 pub use vocabulary::{TokenKind, Vocabulary, VocabularyKind};

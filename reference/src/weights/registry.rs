@@ -7,6 +7,8 @@ use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 
+use super::ModelSource;
+use super::pocket::{POCKET_MODELS, pocket};
 use crate::error::{Error, ErrorClass, Result, excerpt};
 
 /// Overrides the root of all caches (AVP-RLN-016).
@@ -104,26 +106,30 @@ impl ModelFolder {
         gguf.or_else(|| folder.join("config.json").is_file().then_some(folder))
     }
 
-    /// What a model argument stands for: the name of a pulled model, `hf:owner/name[@revision]` in the hub's cache, a
+    /// What a model argument stands for: the name of a pocket model or of a pulled one, `hf:owner/name[@revision]` in the hub's cache, a
     /// folder, or a `.gguf` or `.safetensors` file. Of a known model the hub's copy goes before the package's: it is the
     /// model as its makers published it.
     ///
     /// # Errors
     /// `configuration` for what is none of these, with what to do; `transport` for what is not in the hub's cache.
-    pub fn resolve(&self, argument: &str) -> Result<PathBuf> {
+    pub fn resolve(&self, argument: &str) -> Result<ModelSource> {
+        if let Some(model) = pocket(argument) {
+            return Ok(model.into());
+        }
         if let Some(repository) = argument.strip_prefix("hf:") {
-            return hub_cached(repository);
+            return hub_cached(repository).map(ModelSource::Path);
         }
         if let Some(model) = known(argument) {
             let expected = format!("a pulled model; try `avp models pull {argument}`");
             let found = hub_cached(model.hub).ok().or_else(|| self.installed(model));
-            return found.ok_or_else(|| configuration("model", expected, argument));
+            return found.map(ModelSource::Path).ok_or_else(|| configuration("model", expected, argument));
         }
         let path = Path::new(argument);
         if path.exists() {
-            return Ok(path.to_owned());
+            return Ok(path.into());
         }
-        let names: Vec<_> = KNOWN_MODELS.iter().map(|model| model.name).collect();
+        let pocket = POCKET_MODELS.iter().map(|model| model.name);
+        let names: Vec<_> = pocket.chain(KNOWN_MODELS.iter().map(|model| model.name)).collect();
         let expected = format!("a folder, a .gguf file, or one of: {}", names.join(", "));
         Err(configuration("model", expected, excerpt(argument)))
     }
@@ -172,6 +178,17 @@ impl ModelFolder {
         }
         fs::rename(&found, &target).map_err(written)?;
         Ok(target)
+    }
+}
+
+/// What a model argument stands for, with pulled models in the user's folder. A pocket model needs no folder.
+///
+/// # Errors
+/// See [`ModelFolder::from_env`] and [`ModelFolder::resolve`].
+pub fn resolve(argument: &str) -> Result<ModelSource> {
+    match pocket(argument) {
+        Some(model) => Ok(model.into()),
+        None => ModelFolder::from_env()?.resolve(argument),
     }
 }
 
@@ -267,11 +284,16 @@ mod tests {
         assert!(error.expected.contains("avp models pull smollm2-135m-instruct"), "{error}");
         fs::create_dir_all(models.of(model)).unwrap();
         fs::write(models.of(model).join("config.json"), "{}").unwrap();
-        assert_eq!(models.resolve(model.name).unwrap(), models.of(model));
+        let resolved = |argument: &str| match models.resolve(argument).unwrap() {
+            ModelSource::Path(path) => path,
+            ModelSource::Pocket(model) => panic!("{argument} is {}", model.name),
+        };
+        assert_eq!(resolved(model.name), models.of(model));
         let gguf = models.of(model).join(model.package.unwrap().file);
         fs::write(&gguf, "").unwrap();
-        assert_eq!(models.resolve(model.name).unwrap(), gguf);
-        assert_eq!(models.resolve(&gguf.to_string_lossy()).unwrap(), gguf);
+        assert_eq!(resolved(model.name), gguf);
+        assert_eq!(resolved(&gguf.to_string_lossy()), gguf);
+        assert!(matches!(models.resolve("pocket-a"), Ok(ModelSource::Pocket(_))));
         assert_eq!(models.resolve("no/such").unwrap_err().class, ErrorClass::Configuration);
     }
 

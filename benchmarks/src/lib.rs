@@ -1,0 +1,5 @@
+//! Does latent hand-off pay? Tasks, models to run them on, and the numbers.
+
+pub mod relay;
+pub mod stats;
+pub mod train;
