@@ -1,23 +1,21 @@
 //! `avp-bench card`.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use avp::model::{Connector as _, Device, LoadOptions, Runtime};
-use avp::weights::ModelSource;
+use avp::weights::{ModelSource, registry};
 use avp_bench::relay::bundled;
 use avp_bench::relay::evaluation::Arm;
 use avp_bench::train::{Recipe, State, read_losses};
-use sha2::{Digest as _, Sha256};
 
 use super::evaluate;
 
 const EXAMPLES: &str = "\
 Examples:
-  avp-bench card runs/pocket-a --hardware \"2 cores of a Xeon\"
+  avp-bench card runs/pocket-a --recipe pocket-a --hardware \"2 cores of a Xeon\"
 
 Measures RUN/model on the bundled items and writes RUN/model/README.md and RUN/model/loss.svg.";
 
@@ -58,11 +56,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let loss = last.iter().map(|step| f64::from(step.loss)).sum::<f64>() / last.len().max(1) as f64;
 
     let folder = args.run.join("model");
-    let weights = fs::read(folder.join("model.safetensors")).with_context(|| folder.display().to_string())?;
-    let sum: String = Sha256::digest(&weights).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let sum = registry::sha256(&folder.join("model.safetensors"))?;
     let mut items = bundled()?;
     items.truncate(args.items);
     let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
@@ -107,7 +101,7 @@ language. It is made for tests, examples and benchmarks of latent hand-off that 
 
 ## Accuracy
 
-`avp-bench evaluate {name}`: the {count} bundled test items, greedy, with Wilson intervals of 95 %. Contexts cross the codec.
+`avp-bench evaluate {name} --items {count}`: bundled test items, greedy, with Wilson intervals of 95 %. Contexts cross the codec.
 Direct: facts and question in one prompt. KV: one agent reads the facts, takes latent steps, and hands its cache to another,
 which is told the question alone (withheld) or facts and question (repeated). Chance: the best fixed guess.
 

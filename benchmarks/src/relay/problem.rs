@@ -1,8 +1,8 @@
 //! What an item is drawn from: facts of one task, every question that they answer, and their note.
 //!
 //! The grammar keeps what belongs together close together: in a fact one word stands between key and value, in a note or a
-//! reply none. That is what a model of a million parameters learns within an hour on one core; with one word between in the
-//! replies, too, the same model was still at chance after several thousand steps.
+//! reply none. A model of three layers learned such a lookup in 300 steps; with one word between in the replies, too, it was
+//! still at chance after 600.
 
 use rand::Rng;
 use rand::seq::index::sample;

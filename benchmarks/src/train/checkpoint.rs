@@ -15,6 +15,8 @@ use super::trainer::{Backend, TrainDecoder};
 
 /// The folder's name in the run's folder.
 const FOLDER: &str = "checkpoint";
+/// Its name while the next one takes its place.
+const OLD: &str = "checkpoint.old";
 /// The step and whose it is, in the folder.
 const STATE: &str = "state.json";
 
@@ -66,7 +68,7 @@ pub(super) fn write(run: &Path, decoder: &TrainDecoder, optimizer: &Optimizer, s
     let path = fresh.join(STATE);
     let text = serde_json::to_string_pretty(state).map_err(|e| broken(&path, e))?;
     fs::write(&path, text).map_err(at(&path))?;
-    let old = run.join("checkpoint.old");
+    let old = run.join(OLD);
     if folder.exists() {
         if old.exists() {
             fs::remove_dir_all(&old).map_err(at(&old))?;
@@ -82,7 +84,7 @@ pub(super) fn write(run: &Path, decoder: &TrainDecoder, optimizer: &Optimizer, s
 
 /// The state of a run's checkpoint; of the one before where a write was cut short between its two renames.
 pub(super) fn find(run: &Path) -> Result<Option<(PathBuf, State)>> {
-    for name in [FOLDER, "checkpoint.old"] {
+    for name in [FOLDER, OLD] {
         let folder = run.join(name);
         let path = folder.join(STATE);
         if path.is_file() {

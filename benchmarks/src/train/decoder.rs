@@ -17,8 +17,8 @@ pub const NORM_EPS: f64 = 1e-6;
 /// Base of the rotary positions; as config.json says. Large: most of a head's angles hardly turn over some hundred positions,
 /// so that what they compare is content.
 pub const ROPE_THETA: f64 = 100_000.0;
-/// Standard deviation of the input embeddings before training. Finding a fact by its key means telling tokens apart: with the
-/// usual 0.02 the first steps overwrite what tells them apart, and the models stay at chance.
+/// Standard deviation of the input embeddings before training. Finding a fact by its key means telling tokens apart: a
+/// model of three layers had learned such a lookup after 300 steps, and with the usual 0.02 had hardly begun after 350.
 const EMBEDDING_DEVIATION: f64 = 0.5;
 /// Standard deviation of a head of its own: of the first logits, too.
 const HEAD_DEVIATION: f64 = 0.02;

@@ -1,5 +1,5 @@
-//! GRADIENTS → WEIGHTS: Muon for the blocks' matrices, AdamW for the rest. On this task Muon needs about a third of the steps
-//! that AdamW alone does.
+//! GRADIENTS → WEIGHTS: Muon for the blocks' matrices, AdamW for the rest. On an earlier form of the task Muon
+//! needed 200 steps to the loss that AdamW alone reached after 550.
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module as _, ModuleVisitor, Param, ParamId};

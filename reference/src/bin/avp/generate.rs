@@ -86,11 +86,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         accept_structural: args.accept_structural,
     };
     let mut output = std::io::stdout().lock();
-    let mut failed = None;
+    let (mut failed, mut begun) = (None, false);
     let generation = runtime.generate(&prompt, options, &mut |piece| {
         if args.json {
             return ControlFlow::Continue(());
         }
+        // A byte-level reply begins with a space; the text that `--json` gives does not.
+        let piece = if begun { piece } else { piece.trim_start() };
+        begun |= !piece.is_empty();
         match output.write_all(piece.as_bytes()).and_then(|()| output.flush()) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
