@@ -11,10 +11,18 @@ use sha2::{Digest as _, Sha256};
 /// Of `datasets/relay/test.jsonl`; the card says it, too.
 const TEST_SHA256: &str = include_str!("../../datasets/relay/test.jsonl.sha256");
 
+/// How far a person's sentences have come.
+enum Quantities {
+    None,
+    First,
+    More,
+    Last,
+}
+
 /// Answers a question from the sentences alone: a reader that shares nothing with the generator but the grammar's card.
 fn solve(facts: &[String], question: &str) -> Option<String> {
     let mut holds = BTreeMap::new();
-    let mut owned: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut owned: BTreeMap<&str, (u32, Quantities)> = BTreeMap::new();
     let mut visits = BTreeMap::new();
     let mut sells = BTreeMap::new();
     for fact in facts {
@@ -29,8 +37,15 @@ fn solve(facts: &[String], question: &str) -> Option<String> {
             [city, "sells", ware] => {
                 sells.insert(*city, (*ware).to_owned());
             }
-            [name, "has" | "buys" | "finds" | "gets" | "wins", amount, _goods] => {
-                *owned.entry(*name).or_default() += amount.parse::<u32>().ok()?;
+            [name, verb, amount, _goods] => {
+                let (total, state) = owned.entry(*name).or_insert((0, Quantities::None));
+                *state = match (&state, *verb) {
+                    (Quantities::None, "has") => Quantities::First,
+                    (Quantities::First, "finds" | "gets") => Quantities::More,
+                    (Quantities::First | Quantities::More, "buys" | "wins") => Quantities::Last,
+                    _ => return None,
+                };
+                *total += amount.parse::<u32>().ok()?;
             }
             _ => return None,
         }
@@ -38,7 +53,10 @@ fn solve(facts: &[String], question: &str) -> Option<String> {
     let words: Vec<&str> = question.trim_end_matches('?').split(' ').collect();
     match words.as_slice() {
         ["What", "is", "in", "box", number] => holds.get(number).cloned(),
-        ["How", "many", _goods, "does", name, "have"] => owned.get(name).map(u32::to_string),
+        ["How", "many", _goods, "does", name, "have"] => match owned.get(name)? {
+            (total, Quantities::Last) => Some(total.to_string()),
+            _ => None,
+        },
         ["What", "can", name, "buy"] => sells.get(visits.get(name)?).cloned(),
         _ => None,
     }

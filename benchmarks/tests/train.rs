@@ -23,13 +23,13 @@ type Outcome = Result<(), Box<dyn Error>>;
 const SMALL: &str = "
 name: small
 shape: {hidden_size: 24, layers: 2, heads: 4, kv_heads: 2, head_dim: 6, intermediate_size: 40, tied: TIED, max_positions: 512}
-tokenizer: {vocab_size: 400, split_digits: SPLIT, lowercase: SPLIT}
+tokenizer: {vocab_size: 400, lowercase: LOWER}
 training: {steps: 8, batch: 4, first_length: 80, last_length: 200, curriculum: 0.5, learning_rate: 1.0e-2,
   matrix_rate: 1.0e-2, warmup: 2, final_share: 0.1, weight_decay: 0.1, beta_2: 0.95, clip: 1.0}
 ";
 
-fn small(tied: bool, split: bool) -> Result<Recipe, avp_bench::train::Error> {
-    Recipe::from_yaml(&SMALL.replace("TIED", &tied.to_string()).replace("SPLIT", &split.to_string()))
+fn small(tied: bool, lowercase: bool) -> Result<Recipe, avp_bench::train::Error> {
+    Recipe::from_yaml(&SMALL.replace("TIED", &tied.to_string()).replace("LOWER", &lowercase.to_string()))
 }
 
 fn trainer(recipe: Recipe, folder: &Path) -> Result<Trainer, avp::Error> {
@@ -101,9 +101,9 @@ impl ModuleMapper<Backend> for Rounded {
 
 #[test]
 fn what_is_trained_is_what_the_runtime_computes() -> Outcome {
-    for (tied, split) in [(false, false), (true, true)] {
+    for (tied, lowercase) in [(false, false), (true, true)] {
         let folder = tempfile::tempdir()?;
-        let recipe = small(tied, split)?;
+        let recipe = small(tied, lowercase)?;
         let (trained, _) = train(&trainer(recipe.clone(), folder.path())?, 4)?;
         let exported = folder.path().join("model");
         export(&trained, &exported)?;
@@ -245,7 +245,7 @@ fn recipes_are_checked() -> Outcome {
         ("steps: 8, ", "", "steps"),
     ] {
         let error =
-            Recipe::from_yaml(&SMALL.replace("TIED", "false").replace("SPLIT", "false").replace(from, to));
+            Recipe::from_yaml(&SMALL.replace("TIED", "false").replace("LOWER", "false").replace(from, to));
         let text = error.err().ok_or(field)?.to_string();
         assert!(text.contains(field), "{text}");
     }

@@ -9,7 +9,9 @@ use rand::seq::index::sample;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
 use super::item::{Question, Task};
-use super::words::{BOXES, CITIES, COLOURS, GAINS, GOODS, LARGEST_QUANTITY, NAMES, STUFFS, WARES};
+use super::words::{
+    BOXES, CITIES, COLOURS, GAINS, GOODS, LARGEST_QUANTITY, LAST_GAINS, NAMES, STUFFS, WARES,
+};
 
 /// Facts with all that can be asked about them. An item takes one of the questions; a training dialogue several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +88,11 @@ fn sum(rng: &mut impl Rng) -> Problem {
     let mut order = Vec::new();
     for person in turns {
         let amount = amounts[person][said[person]];
-        let verb = if said[person] == 0 { "has" } else { GAINS.choose(rng).copied().unwrap_or_default() };
+        let verb = match said[person] {
+            0 => "has",
+            nth if nth + 1 == amounts[person].len() => LAST_GAINS.choose(rng).copied().unwrap_or_default(),
+            _ => GAINS.choose(rng).copied().unwrap_or_default(),
+        };
         facts.push(format!("{} {verb} {amount} {goods}.", names[person]));
         if said[person] == 0 {
             order.push(person);

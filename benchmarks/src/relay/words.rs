@@ -11,8 +11,12 @@ pub(super) const NAMES: [&str; 16] = [
 pub(super) const GOODS: [&str; 8] =
     ["apples", "beads", "coins", "nuts", "pears", "plums", "shells", "stamps"];
 
-/// How a quantity after the first is come by.
-pub(super) const GAINS: [&str; 4] = ["buys", "finds", "gets", "wins"];
+/// How a quantity between a person's first and last is come by.
+pub(super) const GAINS: [&str; 2] = ["finds", "gets"];
+
+/// How a person's last quantity is come by. The verb says that nothing follows: models that had to see it from the absence
+/// of another sentence added the second of two quantities twice.
+pub(super) const LAST_GAINS: [&str; 2] = ["buys", "wins"];
 
 /// Colours of what is in a box.
 pub(super) const COLOURS: [&str; 12] =

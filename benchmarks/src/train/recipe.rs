@@ -59,8 +59,6 @@ pub struct Shape {
 pub struct TokenizerRecipe {
     /// Tokens at most, special tokens and the 256 bytes included. Merging stops before when nothing is left to merge.
     pub vocab_size: usize,
-    /// Every digit is a token of its own.
-    pub split_digits: bool,
     /// Capitals are not told apart: text is written and read in small letters.
     pub lowercase: bool,
 }

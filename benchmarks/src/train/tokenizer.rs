@@ -3,8 +3,6 @@
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::{AddedToken, PreTokenizerWrapper, Tokenizer, TokenizerBuilder};
 
 use super::error::{Error, Result};
@@ -36,11 +34,6 @@ const SEED: u64 = 1;
 /// What the library refuses.
 pub fn train(recipe: &TokenizerRecipe) -> Result<Tokenizer> {
     let bytes = ByteLevel::new(false, true, true);
-    let before: PreTokenizerWrapper = if recipe.split_digits {
-        Sequence::new(vec![Digits::new(true).into(), bytes.into()]).into()
-    } else {
-        bytes.into()
-    };
     let mut trainer = BpeTrainerBuilder::new()
         .vocab_size(recipe.vocab_size)
         .min_frequency(2)
@@ -57,7 +50,7 @@ pub fn train(recipe: &TokenizerRecipe) -> Result<Tokenizer> {
     >::new()
     .with_model(BPE::default())
     .with_normalizer(recipe.lowercase.then(|| Lowercase.into()))
-    .with_pre_tokenizer(Some(before))
+    .with_pre_tokenizer(Some(bytes.into()))
     .with_post_processor(None)
     .with_decoder(Some(bytes.into()))
     .build()
