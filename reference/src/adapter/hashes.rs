@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::answer::{Answer, Outcome, Refusal};
 use super::request::{Request, invalid};
+use super::rows::id_bytes;
 use crate::session::{Vocabulary, hash};
 
 #[derive(Deserialize)]
@@ -68,10 +69,7 @@ pub(super) fn vocab_overlap<'a>(request: &Request<'a>) -> Outcome<'a> {
 }
 
 fn indices(ids: &[u64]) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::with_capacity(4 * ids.len());
-    for &id in ids {
-        let id = u32::try_from(id).map_err(|_| invalid("vocab", "ids of at most 32 bits", id.to_string()))?;
-        bytes.extend_from_slice(&id.to_le_bytes());
-    }
-    Ok(bytes)
+    let narrow =
+        |&id: &u64| u32::try_from(id).map_err(|_| invalid("vocab", "ids of at most 32 bits", id.to_string()));
+    Ok(id_bytes(&ids.iter().map(narrow).collect::<Result<Vec<_>, _>>()?))
 }

@@ -5,8 +5,8 @@ use super::answer::Outcome;
 use super::model;
 use super::request::Request;
 use super::{
-    context, handshake, hashes, hello, inspect, kv, messages, metrics, process, realign, sessions, sizes,
-    stores, tensors, text,
+    context, handshake, hashes, hello, inspect, kv, messages, metrics, process, project, realign, sessions,
+    sizes, stores, tensors, text,
 };
 
 /// An operation's function.
@@ -51,6 +51,9 @@ const OPS: &[(&str, Handler)] = &[
     ("normalize", realign::normalize),
     ("soft_embed", realign::soft_embed),
     ("needs_realignment", realign::needs_realignment),
+    ("project_vocab", project::project_vocab),
+    ("project_overlap", project::project_overlap),
+    ("project_linear", project::project_linear),
     ("assess_transfer", context::assess_transfer),
     ("context_to_bytes", context::context_to_bytes),
     ("context_from_bytes", context::context_from_bytes),

@@ -51,7 +51,7 @@ impl<'a> Envelope<'a> {
 pub(super) struct Part<'a> {
     pub(super) name: &'a str,
     pub(super) bytes: &'a [u8],
-    dtype: Option<&'a str>,
+    pub(super) dtype: Option<&'a str>,
     shape: Option<&'a [u64]>,
 }
 

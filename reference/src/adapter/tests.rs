@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod projection;
+
 fn frame(request: &Value, blob: &[u8]) -> Vec<u8> {
     let json = request.to_string();
     let mut frame = (json.len() as u32).to_le_bytes().to_vec();
@@ -78,7 +80,7 @@ fn hello_declares_what_is_there() {
     let ok = &answer["ok"];
     assert_eq!((ok["acp"].as_u64(), ok["inflight"].as_u64()), (Some(1), Some(64)));
     let declared: Vec<_> = ok["ops"].as_array().unwrap().iter().map(|op| op.as_str().unwrap()).collect();
-    assert!(declared.contains(&"decode") && !declared.contains(&"project_vocab"));
+    assert!(declared.contains(&"decode") && !declared.contains(&"serve"));
     for op in declared.iter().filter(|op| **op != "panic") {
         let (answer, _) = ask(op, &json!({}), &[]);
         assert!(answer.get("unsupported").is_none() && answer.get("fault").is_none(), "{op}: {answer}");

@@ -6,6 +6,9 @@
 //!
 //! Matrices are slices of `f32`, row after row; `dim` is the length of a row.
 //!
+//! A state of one model becomes an input of another through the tokens that both know (AVP-PRJ): [`project_vocab`] where
+//! the tokenizers are the same, [`project_overlap`] where they share some; [`project_linear`] is what 0.2 learned.
+//!
 //! Contexts wait under keys in a [`ContextStore`] (AVP-STO). What a transfer took stands in [`metrics`], whether it went
 //! well in [`diagnostics`] (AVP-MET).
 
@@ -13,6 +16,7 @@ pub mod diagnostics;
 pub mod metrics;
 mod norm;
 mod normal_equations;
+mod project;
 mod realign;
 mod realign_cache;
 mod rows;
@@ -20,6 +24,9 @@ mod soft_embedding;
 pub mod store;
 
 pub use norm::{NORM_FLOOR, StateHealth, normalize, target_norm};
+pub use project::{
+    ProjectOptions, Projected, ProjectionMetrics, Table, project_linear, project_overlap, project_vocab,
+};
 pub use realign::{DEFAULT_LAMBDA, Realignment, needs_realignment, realign_apply, realign_matrix};
 pub use realign_cache::{Origin, RealignCache};
 pub use soft_embedding::soft_embed;

@@ -78,7 +78,7 @@ impl StateHealth {
 }
 
 /// In double precision the squares of all finite values fit, and no digits of a long sum are lost.
-fn length(row: &[f32]) -> f64 {
+pub(super) fn length(row: &[f32]) -> f64 {
     row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt()
 }
 

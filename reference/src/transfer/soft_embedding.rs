@@ -92,7 +92,7 @@ pub(crate) fn embed_rows(
 /// Logits become `exp((logit − largest) / temperature)`; the sum comes back. The largest weight is 1 whatever the
 /// logits, so the sum is never zero. The difference is taken before the division: a tiny temperature then sends all but
 /// the largest to zero instead of everything to infinity.
-fn exponentials(logits: &mut [f32], temperature: f32) -> f64 {
+pub(super) fn exponentials(logits: &mut [f32], temperature: f32) -> f64 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut total = 0.0;
     for logit in logits {
