@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 /// About three times the worst rounding noise of the expected numbers themselves.
 const TOLERANCE: f32 = 1e-4;
 
-const MODELS: [&str; 10] = [
+const MODELS: [&str; 17] = [
     "llama-tied",
     "llama-untied-rope3",
     "llama-bias",
@@ -21,6 +21,13 @@ const MODELS: [&str; 10] = [
     "qwen2-tied",
     "qwen2-untied",
     "qwen2-window",
+    "qwen3-tied",
+    "qwen3-untied",
+    "mistral",
+    "smollm3",
+    "gemma",
+    "gemma2",
+    "gemma3",
 ];
 
 fn folder(name: &str) -> PathBuf {
@@ -165,6 +172,103 @@ fn latent_steps_and_greedy_texts_are_the_python_sdks() -> Result<(), Box<dyn Err
             assert_eq!(found, expected, "{name}: {greedy}");
         }
     }
+    Ok(())
+}
+
+/// A model with one setting of its configuration changed.
+fn load_with(name: &str, key: &str, value: serde_json::Value) -> Result<Model, Box<dyn Error>> {
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder(name).join("config.json"))?)?;
+    config[key] = value;
+    let weights = avp::weights::Weights::open(&folder(name))?;
+    let options = LoadOptions { device: Device::Cpu, dtype: None };
+    Ok(Model::load(avp::model::ModelConfig::from_json(config)?, weights, options, &mut |_, _| ())?)
+}
+
+/// The numbers above would not do if a setting could be left out without harm.
+#[test]
+fn every_setting_of_a_family_counts() -> Result<(), Box<dyn Error>> {
+    use serde_json::json;
+    let full = |layers: usize| json!(vec!["full_attention"; layers]);
+    for (name, key, value) in [
+        ("mistral", "sliding_window", json!(null)),
+        ("mistral", "sliding_window", json!(9)),
+        ("smollm3", "no_rope_layers", json!([1, 1, 1, 1, 1])),
+        ("gemma2", "sliding_window", json!(null)),
+        ("gemma2", "layer_types", full(3)),
+        ("gemma2", "attn_logit_softcapping", json!(null)),
+        ("gemma2", "final_logit_softcapping", json!(null)),
+        ("gemma2", "query_pre_attn_scalar", json!(10)),
+        ("gemma2", "hidden_activation", json!("silu")),
+        ("gemma3", "layer_types", full(7)),
+        ("gemma3", "query_pre_attn_scalar", json!(10)),
+        ("gemma3", "rope_parameters", json!({"sliding_attention": {"rope_theta": 100.0}})),
+        (
+            "gemma3",
+            "rope_parameters",
+            json!({"full_attention": {"rope_theta": 1000.0, "rope_type": "linear", "factor": 4}}),
+        ),
+    ] {
+        let (model, expected) = (load_with(name, key, value.clone())?, Expected::open(name)?);
+        let hidden = model.prefill(&expected.ids("input_ids")?, &mut model.empty_cache(), None)?;
+        let logits = model.logits(&hidden)?;
+        let expected = expected.floats("logits_all")?;
+        let expected = &expected[expected.len() - logits.len()..];
+        let difference = logits.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(
+            difference > 100.0 * TOLERANCE,
+            "{name}: {key} of {value} makes a difference of {difference:e}"
+        );
+    }
+    Ok(())
+}
+
+/// What such a file does not say: Mistral's window, and how Gemma scales scores in models of other sizes than published.
+const UNSAID: [(&str, &str); 3] =
+    [("mistral", "sliding_window"), ("gemma2", "query_pre_attn_scalar"), ("gemma3", "query_pre_attn_scalar")];
+
+#[test]
+fn gguf_files_hold_the_same_models() -> Result<(), Box<dyn Error>> {
+    let mut seen = 0;
+    for name in MODELS {
+        let path = folder(name).join("model.gguf");
+        if !path.exists() {
+            continue;
+        }
+        let options = LoadOptions { device: Device::Cpu, dtype: None };
+        let model = Model::open(path, options, &mut |_, _| ())?;
+        let unsaid = UNSAID.iter().find(|(of, _)| *of == name);
+        let other = match unsaid {
+            Some((_, key)) => load_with(name, key, serde_json::Value::Null)?,
+            None => load(name)?,
+        };
+        let expected = Expected::open(name)?;
+        let ids = expected.ids("input_ids")?;
+        let (mut cache, mut other_cache) = (model.empty_cache(), other.empty_cache());
+        let (mut layers, mut other_layers) = (Vec::new(), Vec::new());
+        let hidden = model.prefill(&ids, &mut cache, Some(&mut |_, rows| layers.extend_from_slice(rows)))?;
+        let other_hidden = other.prefill(
+            &ids,
+            &mut other_cache,
+            Some(&mut |_, rows| other_layers.extend_from_slice(rows)),
+        )?;
+        check(name, "hidden states from GGUF", &layers, &other_layers);
+        let logits = model.logits(&hidden)?;
+        check(name, "logits from GGUF", &logits, &other.logits(&other_hidden)?);
+        for layer in 0..model.config().num_layers {
+            let [keys, values] = cache.read_layer(layer)?.ok_or("no such layer")?;
+            let [other_keys, other_values] = other_cache.read_layer(layer)?.ok_or("no such layer")?;
+            check(name, "keys from GGUF", &keys, &other_keys);
+            check(name, "values from GGUF", &values, &other_values);
+        }
+        if unsaid.is_none() {
+            let expected = expected.floats("logits_all")?;
+            check(name, "logits from GGUF", &logits, &expected[expected.len() - logits.len()..]);
+        }
+        assert_eq!(model.config().bos, other.config().bos, "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, 10);
     Ok(())
 }
 

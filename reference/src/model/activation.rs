@@ -66,6 +66,18 @@ impl Activation {
         }
     }
 
+    /// Every number times a factor.
+    #[must_use]
+    pub(super) fn times(self, factor: f32) -> Self {
+        match self {
+            Self::Host(mut rows) => {
+                rows.values.iter_mut().for_each(|value| *value *= factor);
+                Self::Host(rows)
+            }
+            Self::Device(tensor) => Self::Device(tensor.mul_scalar(factor)),
+        }
+    }
+
     /// The last row alone.
     #[must_use]
     pub(super) fn last_row(self) -> Self {

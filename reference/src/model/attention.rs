@@ -8,6 +8,7 @@ use super::backend::{self, Tensor};
 use super::cache::{DeviceLayer, LayerCache, by_head};
 use super::kv_store::KvStore;
 use super::linear::Linear;
+use super::norm::RmsNorm;
 use super::rope::Rotation;
 use crate::error::Result;
 use crate::tensor::{elementwise, matrix};
@@ -18,24 +19,35 @@ pub(super) struct Attention {
     pub(super) key: Linear,
     pub(super) value: Linear,
     pub(super) output: Linear,
+    /// Over each head of the queries and of the keys, before they turn.
+    pub(super) head_norms: Option<[RmsNorm; 2]>,
     pub(super) heads: usize,
     pub(super) kv_heads: usize,
     pub(super) head_dim: usize,
+    /// Factor on the product of a query and a key.
+    pub(super) scale: f32,
+    /// Scores go through cap · tanh(score / cap).
+    pub(super) softcap: Option<f32>,
     /// Tokens that a position sees, itself included; `None` for all.
     pub(super) window: Option<usize>,
 }
 
 impl Attention {
-    /// Hidden states [s, hidden] of the positions from `past` on → [s, hidden]; appends to the layer's cache.
+    /// Hidden states [s, hidden] of the positions from `past` on → [s, hidden]; appends to the layer's cache. Without a
+    /// rotation heads stay as they are.
     pub(super) fn forward(
         &self,
         input: &Activation,
-        rotation: &Rotation,
+        rotation: Option<&Rotation>,
         cache: &mut LayerCache,
         past: usize,
     ) -> Result<Activation> {
-        let query = self.query.forward(input)?;
-        let key = self.key.forward(input)?;
+        let mut query = self.query.forward(input)?;
+        let mut key = self.key.forward(input)?;
+        if let Some([of_queries, of_keys]) = &self.head_norms {
+            query = of_queries.forward(&query);
+            key = of_keys.forward(&key);
+        }
         let value = self.value.forward(input)?;
         let mixed = match (query, key, value, cache) {
             (
@@ -44,8 +56,10 @@ impl Attention {
                 Activation::Host(value),
                 LayerCache::Host { keys, values },
             ) => {
-                rotation.turn(&mut query.values, self.heads);
-                rotation.turn(&mut key.values, self.kv_heads);
+                if let Some(rotation) = rotation {
+                    rotation.turn(&mut query.values, self.heads);
+                    rotation.turn(&mut key.values, self.kv_heads);
+                }
                 keys.append(past, &key.values);
                 values.append(past, &value.values);
                 Activation::Host(match query.count() {
@@ -64,10 +78,6 @@ impl Attention {
         self.output.forward(&mixed)
     }
 
-    fn scale(&self) -> f32 {
-        1.0 / (self.head_dim as f32).sqrt()
-    }
-
     /// The first of `seen` positions that the last of them sees.
     fn first_seen(&self, seen: usize) -> usize {
         self.window.map_or(0, |window| seen.saturating_sub(window))
@@ -84,7 +94,10 @@ impl Attention {
             let (key, value) = (&key[first * dim..], &value[first * dim..]);
             for head in kv_head * group..(kv_head + 1) * group {
                 matrix::mat_vec(key, dim, &query.values[head * dim..][..dim], &mut scores);
-                scores.iter_mut().for_each(|score| *score *= self.scale());
+                scores.iter_mut().for_each(|score| *score *= self.scale);
+                if let Some(cap) = self.softcap {
+                    elementwise::softcap(&mut scores, cap);
+                }
                 elementwise::softmax(&mut scores);
                 matrix::weighted_rows(value, dim, &scores, &mut out[head * dim..][..dim]);
             }
@@ -97,13 +110,12 @@ impl Attention {
         let (count, group, dim) = (query.count(), self.heads / self.kv_heads, self.head_dim);
         let seen = past + count;
         let device = backend::cpu();
-        let scale = self.scale();
         // [s, heads, dim] → [heads, s, dim], scaled.
         let mut by_heads = vec![0.0; query.values.len()];
         for (position, row) in query.values.chunks_exact(query.cols).enumerate() {
             for (head, values) in row.chunks_exact(dim).enumerate() {
                 let target = &mut by_heads[(head * count + position) * dim..][..dim];
-                target.iter_mut().zip(values).for_each(|(target, value)| *target = value * scale);
+                target.iter_mut().zip(values).for_each(|(target, value)| *target = value * self.scale);
             }
         }
         let host = |values, shape| backend::from_host::<3>(values, shape, DataType::Float32, &device);
@@ -115,7 +127,11 @@ impl Attention {
             let first = self.first_seen(visible);
             scores[..first].fill(0.0);
             scores[visible..].fill(0.0);
-            elementwise::softmax(&mut scores[first..visible]);
+            let scores = &mut scores[first..visible];
+            if let Some(cap) = self.softcap {
+                elementwise::softcap(scores, cap);
+            }
+            elementwise::softmax(scores);
         });
         let scores = host(scores, [self.kv_heads, group * count, seen]);
         let values = host(values.all(seen), [self.kv_heads, seen, dim]);
@@ -131,19 +147,21 @@ impl Attention {
     fn device(
         &self,
         [query, key, value]: [Tensor<2>; 3],
-        rotation: &Rotation,
+        rotation: Option<&Rotation>,
         cache: &mut DeviceLayer,
         past: usize,
     ) -> Tensor<2> {
         let ([count, width], group, dim) = (query.dims(), self.heads / self.kv_heads, self.head_dim);
         let (dtype, place) = (query.dtype(), query.device());
-        let angles = |values: &[f32]| -> Tensor<3> {
-            let data = TensorData::new(values.to_vec(), [1, count, rotation.half]);
-            Tensor::from_data(data, (&place, DType::F32))
-        };
-        let (cos, sin) = (angles(&rotation.cos), angles(&rotation.sin));
+        let angles = rotation.map(|rotation| {
+            [&rotation.cos, &rotation.sin].map(|values| -> Tensor<3> {
+                let data = TensorData::new(values.clone(), [1, count, rotation.half]);
+                Tensor::from_data(data, (&place, DType::F32))
+            })
+        });
         let turn = |heads: Tensor<3>| {
             let heads = heads.cast(DType::F32);
+            let Some([cos, sin]) = &angles else { return heads };
             let [number, count, dim] = heads.dims();
             let low = heads.clone().slice([0..number, 0..count, 0..dim / 2]);
             let high = heads.slice([0..number, 0..count, dim / 2..dim]);
@@ -152,12 +170,15 @@ impl Attention {
             Tensor::cat(vec![turned_low, turned_high], 2)
         };
         // Scaled while it is wide: products of half precision leave their range otherwise.
-        let query = turn(by_head(query, self.heads, dim)).mul_scalar(self.scale()).cast(dtype);
+        let query = turn(by_head(query, self.heads, dim)).mul_scalar(self.scale).cast(dtype);
         let key = turn(by_head(key, self.kv_heads, dim)).cast(dtype);
         let [keys, values] = cache.append(past, key, by_head(value, self.kv_heads, dim));
         let seen = past + count;
         let scores = query.reshape([self.kv_heads, group * count, dim]).matmul(keys.transpose());
         let mut scores = scores.cast(DType::F32);
+        if let Some(cap) = self.softcap {
+            scores = scores.div_scalar(cap).tanh().mul_scalar(cap);
+        }
         if count > 1 || self.window.is_some() {
             let hidden = (past..seen).flat_map(|position| {
                 let first = self.first_seen(position + 1);

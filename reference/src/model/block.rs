@@ -11,22 +11,33 @@ use crate::error::Result;
 pub(super) struct Block {
     pub(super) attention_norm: RmsNorm,
     pub(super) attention: Attention,
+    /// Behind attention, before the residual stream takes it.
+    pub(super) after_attention: Option<RmsNorm>,
     pub(super) mlp_norm: RmsNorm,
     pub(super) mlp: Mlp,
+    /// Behind the MLP.
+    pub(super) after_mlp: Option<RmsNorm>,
 }
 
 impl Block {
-    /// Hidden states [s, hidden] → [s, hidden]; appends to the layer's cache.
+    /// Hidden states [s, hidden] → [s, hidden]; appends to the layer's cache. Without a rotation heads stay as they are.
     pub(super) fn forward(
         &self,
         hidden: Activation,
-        rotation: &Rotation,
+        rotation: Option<&Rotation>,
         cache: &mut LayerCache,
         past: usize,
     ) -> Result<Activation> {
         let mixed = self.attention.forward(&self.attention_norm.forward(&hidden), rotation, cache, past)?;
-        let hidden = hidden.plus(mixed);
+        let hidden = hidden.plus(normed(self.after_attention.as_ref(), mixed));
         let out = self.mlp.forward(&self.mlp_norm.forward(&hidden))?;
-        Ok(hidden.plus(out))
+        Ok(hidden.plus(normed(self.after_mlp.as_ref(), out)))
+    }
+}
+
+fn normed(norm: Option<&RmsNorm>, rows: Activation) -> Activation {
+    match norm {
+        Some(norm) => norm.forward(&rows),
+        None => rows,
     }
 }

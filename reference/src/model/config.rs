@@ -1,48 +1,11 @@
 //! What a model looks like: the form of config.json, resolved and checked.
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::rope::{RopeConfig, RopeScaling};
-use crate::error::{Error, ErrorClass, Result, excerpt};
-
-/// Largest number in a configuration's sizes. The largest published models stay two orders of magnitude below; the bound
-/// keeps products of sizes far from overflow.
-const MAX_SIZE: u64 = 1 << 24;
-/// Most layers. The deepest published decoders have fewer than 200.
-const MAX_LAYERS: u64 = 4096;
-
-/// Families of models that differ in what a config.json leaves unsaid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Architecture {
-    /// Llama 1 to 3, SmolLM2 and whatever exports as `llama`.
-    Llama,
-    /// Qwen2 and Qwen2.5: biases on queries, keys and values.
-    Qwen2,
-}
-
-impl Architecture {
-    /// Every architecture.
-    pub const ALL: [Self; 2] = [Self::Llama, Self::Qwen2];
-
-    /// The name in config.json (`model_type`).
-    #[must_use]
-    pub fn model_type(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-        }
-    }
-
-    fn from_model_type(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|known| known.model_type() == name).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|known| known.model_type()).collect();
-            let expected = format!("an architecture that this runtime knows ({})", known.join(", "));
-            Error::new(ErrorClass::Configuration, "config.model_type", expected, excerpt(name))
-        })
-    }
-}
+use super::architecture::Architecture;
+use super::config_file;
+use super::rope::RopeConfig;
+use crate::error::{Error, ErrorClass, Result};
 
 /// The non-linearity of the gated MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +41,10 @@ pub struct ModelConfig {
     pub norm_eps: f64,
     /// Position encoding.
     pub rope: RopeConfig,
+    /// Position encoding of the layers that have their own.
+    pub local_rope: Option<RopeConfig>,
+    /// What each layer sees, one entry a layer.
+    pub layers: Vec<LayerKind>,
     /// Biases on the query, key and value projections.
     pub qkv_bias: bool,
     /// A bias on the attention's output projection.
@@ -86,10 +53,17 @@ pub struct ModelConfig {
     pub mlp_bias: bool,
     /// Non-linearity of the MLP.
     pub activation: MlpActivation,
-    /// Tokens that a position sees, itself included, in the layers that have a window.
-    pub sliding_window: Option<SlidingWindow>,
+    /// Factor on the product of a query and a key.
+    pub attention_scale: f32,
+    /// Scores go through cap · tanh(score / cap) before the softmax.
+    pub attention_softcap: Option<f32>,
+    /// Logits go through the same with this cap.
+    pub logit_softcap: Option<f32>,
+    /// Factor on the rows of the embedding matrix where tokens are read. Input embeddings that are given are taken as they
+    /// are, and the matrix itself is what soft embeddings and realignment see.
+    pub embedding_scale: Option<f32>,
     /// What config.json says of the head: one matrix for input and output embedding. Absent means untied in the protocol
-    /// (AVP-RLN-010), and what the architecture's own default says in the weights.
+    /// (AVP-RLN-010), except in families whose files leave it out because all of them are tied (SmolLM3, Gemma).
     pub tie_word_embeddings: Option<bool>,
     /// Begin of text.
     pub bos: Option<u32>,
@@ -97,159 +71,49 @@ pub struct ModelConfig {
     pub eos: Vec<u32>,
 }
 
-/// Attention to the nearest tokens only.
+/// What a layer sees of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlidingWindow {
-    /// Tokens, the position itself included.
-    pub tokens: usize,
-    /// The first layer that has the window; earlier ones see everything.
-    pub first_layer: usize,
+pub struct LayerKind {
+    /// Tokens that a position sees, itself included; `None` for all.
+    pub window: Option<usize>,
+    /// How it tells positions apart.
+    pub positions: Positions,
 }
 
-/// config.json as it stands in files. Unknown keys are ignored; a known key of a wrong type is an error.
-#[derive(Deserialize)]
-struct ConfigFile {
-    model_type: String,
-    hidden_size: u64,
-    num_hidden_layers: u64,
-    num_attention_heads: u64,
-    num_key_value_heads: Option<u64>,
-    head_dim: Option<u64>,
-    intermediate_size: u64,
-    vocab_size: u64,
-    max_position_embeddings: Option<u64>,
-    #[serde(default = "default_norm_eps")]
-    rms_norm_eps: f64,
-    hidden_act: Option<String>,
-    attention_bias: Option<bool>,
-    mlp_bias: Option<bool>,
-    use_sliding_window: Option<bool>,
-    sliding_window: Option<u64>,
-    max_window_layers: Option<u64>,
-    layer_types: Option<Vec<String>>,
-    tie_word_embeddings: Option<bool>,
-    bos_token_id: Option<u32>,
-    eos_token_id: Option<OneOrMany>,
-    rope_theta: Option<f64>,
-    rope_scaling: Option<Value>,
-    rope_parameters: Option<Value>,
-}
-
-fn default_norm_eps() -> f64 {
-    1e-6
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(u32),
-    Many(Vec<u32>),
+/// How a layer tells positions apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// Keys and queries turn as [`ModelConfig::rope`] says.
+    Global,
+    /// They turn as [`ModelConfig::local_rope`] says, and where that is none, as the others.
+    Local,
+    /// Not at all but by what it sees.
+    Unmarked,
 }
 
 impl ModelConfig {
     /// Reads the text of a config.json.
     ///
     /// # Errors
-    /// `configuration` for text that is no such JSON, an unknown architecture, and sizes that no model can have.
+    /// `configuration` for text that is no such JSON, an unknown architecture, sizes that no model can have, and settings
+    /// that this runtime does not compute.
     pub fn from_text(text: &str) -> Result<Self> {
-        let value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+        let value = serde_json::from_str(text).map_err(|error| config_file::malformed(&error))?;
         Self::from_json(value)
     }
 
-    /// Reads a configuration that is parsed already.
+    /// Reads a configuration that is parsed already. Of one with a `text_config` inside (Gemma 3 with images), that.
     ///
     /// # Errors
     /// As [`Self::from_text`].
     pub fn from_json(value: Value) -> Result<Self> {
-        let architecture = match value.get("model_type").and_then(Value::as_str) {
-            Some(name) => Architecture::from_model_type(name)?,
-            None => return Err(refused("config.model_type", "the name of an architecture", "nothing")),
-        };
-        let file: ConfigFile = serde_json::from_value(value).map_err(|error| malformed(&error))?;
-        debug_assert_eq!(file.model_type, architecture.model_type());
-        Self::resolve(architecture, &file)
-    }
-
-    fn resolve(architecture: Architecture, file: &ConfigFile) -> Result<Self> {
-        let hidden_size = size("config.hidden_size", file.hidden_size, MAX_SIZE)?;
-        let num_layers = size("config.num_hidden_layers", file.num_hidden_layers, MAX_LAYERS)?;
-        let num_heads = size("config.num_attention_heads", file.num_attention_heads, MAX_SIZE)?;
-        let kv_heads = file.num_key_value_heads.unwrap_or(file.num_attention_heads);
-        let num_kv_heads = size("config.num_key_value_heads", kv_heads, MAX_SIZE)?;
-        if num_heads % num_kv_heads != 0 {
-            return Err(refused(
-                "config.num_key_value_heads",
-                format!("a divisor of num_attention_heads, {num_heads}"),
-                num_kv_heads.to_string(),
-            ));
-        }
-        let head_dim = match file.head_dim {
-            Some(given) => size("config.head_dim", given, MAX_SIZE)?,
-            None if hidden_size % num_heads == 0 => hidden_size / num_heads,
-            None => {
-                return Err(refused(
-                    "config.head_dim",
-                    format!("head_dim, since {num_heads} heads do not divide {hidden_size}"),
-                    "nothing",
-                ));
-            }
-        };
-        if head_dim % 2 != 0 {
-            return Err(refused("config.head_dim", "an even number", head_dim.to_string()));
-        }
-        if !(file.rms_norm_eps >= 0.0 && file.rms_norm_eps.is_finite()) {
-            return Err(refused(
-                "config.rms_norm_eps",
-                "a number not below 0",
-                file.rms_norm_eps.to_string(),
-            ));
-        }
-        let activation = match file.hidden_act.as_deref() {
-            None | Some("silu" | "swish") => MlpActivation::Silu,
-            Some("gelu_pytorch_tanh" | "gelu_new") => MlpActivation::GeluTanh,
-            Some(other) => {
-                return Err(refused("config.hidden_act", "silu or gelu_pytorch_tanh", excerpt(other)));
-            }
-        };
-        let max_positions = file.max_position_embeddings.unwrap_or(2048);
-        let mut config = Self {
-            architecture,
-            hidden_size,
-            num_layers,
-            num_heads,
-            num_kv_heads,
-            head_dim,
-            intermediate_size: size("config.intermediate_size", file.intermediate_size, MAX_SIZE)?,
-            vocab_size: size("config.vocab_size", file.vocab_size, MAX_SIZE)?,
-            max_positions: size("config.max_position_embeddings", max_positions, u64::from(u32::MAX))?,
-            norm_eps: file.rms_norm_eps,
-            rope: file.rope(max_positions)?,
-            qkv_bias: file.attention_bias.unwrap_or_default(),
-            output_bias: file.attention_bias.unwrap_or_default(),
-            mlp_bias: file.mlp_bias.unwrap_or_default(),
-            activation,
-            sliding_window: None,
-            tie_word_embeddings: file.tie_word_embeddings,
-            bos: file.bos_token_id,
-            eos: match &file.eos_token_id {
-                None => Vec::new(),
-                Some(OneOrMany::One(id)) => vec![*id],
-                Some(OneOrMany::Many(ids)) => ids.clone(),
-            },
-        };
-        if architecture == Architecture::Qwen2 {
-            // The family's code has these biases whatever its configuration says, and no others.
-            config.qkv_bias = true;
-            config.output_bias = false;
-            config.sliding_window = file.qwen2_window()?;
-        }
-        Ok(config)
+        config_file::resolve(value)
     }
 
     /// Tokens that a position of this layer sees, itself included; `None` for all.
     #[must_use]
     pub fn window(&self, layer: usize) -> Option<usize> {
-        self.sliding_window.filter(|window| layer >= window.first_layer).map(|window| window.tokens)
+        self.layers.get(layer).and_then(|layer| layer.window)
     }
 
     /// Whether one matrix serves as input and output embedding when the weights hold no head of their own.
@@ -265,55 +129,6 @@ impl ModelConfig {
     }
 }
 
-impl ConfigFile {
-    fn rope(&self, max_positions: u64) -> Result<RopeConfig> {
-        // Newer files keep everything under rope_parameters, older ones theta beside rope_scaling.
-        let parameters = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
-        let nested = self.rope_parameters.as_ref().and_then(|value| value.get("rope_theta"));
-        let theta = nested.and_then(Value::as_f64).or(self.rope_theta).unwrap_or(10_000.0);
-        if !(theta.is_finite() && theta > 0.0) {
-            return Err(refused("config.rope_theta", "a number above 0", theta.to_string()));
-        }
-        let scaling =
-            parameters.map_or(Ok(RopeScaling::None), |value| RopeScaling::from_json(value, max_positions))?;
-        Ok(RopeConfig { theta, scaling })
-    }
-
-    fn qwen2_window(&self) -> Result<Option<SlidingWindow>> {
-        if self.use_sliding_window != Some(true) {
-            return Ok(None);
-        }
-        let Some(tokens) = self.sliding_window else { return Ok(None) };
-        let tokens = size("config.sliding_window", tokens, u64::from(u32::MAX))?;
-        let first = match &self.layer_types {
-            Some(types) => {
-                let sliding = |kind: &String| kind == "sliding_attention";
-                let first = types.iter().position(sliding).unwrap_or(types.len());
-                // Read as "from this layer on", so that has to be what the list says.
-                if types.len() as u64 != self.num_hidden_layers || !types[first..].iter().all(sliding) {
-                    let expected = "one kind a layer, full attention first and sliding attention behind it";
-                    return Err(refused("config.layer_types", expected, excerpt(&types.join(", "))));
-                }
-                first as u64
-            }
-            None => self.max_window_layers.unwrap_or(28),
-        };
-        let first_layer = usize::try_from(first).unwrap_or(usize::MAX);
-        Ok(Some(SlidingWindow { tokens, first_layer }))
-    }
-}
-
-fn size(field: &'static str, value: u64, max: u64) -> Result<usize> {
-    match usize::try_from(value) {
-        Ok(size) if value >= 1 && value <= max => Ok(size),
-        _ => Err(refused(field, format!("1 to {max}"), value.to_string())),
-    }
-}
-
-fn malformed(error: &serde_json::Error) -> Error {
-    refused("config", "the JSON object of a config.json", error.to_string())
-}
-
 pub(super) fn refused(field: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Error {
     Error::new(ErrorClass::Configuration, field, expected, found)
 }
@@ -323,6 +138,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::rope::RopeScaling;
 
     fn smol() -> Value {
         json!({"model_type": "llama", "hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9,
@@ -365,15 +181,20 @@ mod tests {
     }
 
     #[test]
-    fn windows_that_come_and_go_are_refused() {
+    fn layers_are_of_the_kinds_that_are_listed() {
         let mut value = with("model_type", json!("qwen2"));
         value["sliding_window"] = json!(16);
         value["use_sliding_window"] = json!(true);
         value["num_hidden_layers"] = json!(3);
         let (full, sliding) = ("full_attention", "sliding_attention");
-        value["layer_types"] = json!([full, full, sliding]);
-        assert_eq!(ModelConfig::from_json(value.clone()).unwrap().window(2), Some(16));
-        for types in [vec![sliding, full, full], vec![full, sliding], vec![full, sliding, full]] {
+        for types in [[full, full, sliding], [sliding, full, full], [full, sliding, full]] {
+            value["layer_types"] = json!(types);
+            let config = ModelConfig::from_json(value.clone()).unwrap();
+            for (layer, kind) in types.into_iter().enumerate() {
+                assert_eq!(config.window(layer), (kind == sliding).then_some(16), "{types:?}");
+            }
+        }
+        for types in [vec![full, sliding], vec![full, "chunked_attention", full]] {
             value["layer_types"] = json!(types);
             let error = ModelConfig::from_json(value.clone()).unwrap_err();
             assert_eq!(error.field, "config.layer_types", "{types:?}");
@@ -401,6 +222,106 @@ mod tests {
         ] {
             let error = ModelConfig::from_json(with(key, value.clone())).unwrap_err();
             assert_eq!((error.class, error.field), (ErrorClass::Configuration, field), "{key}: {value}");
+        }
+    }
+
+    /// What the files of published models say, as far as it matters here.
+    #[test]
+    fn published_files_are_read() {
+        let read = |value: Value| ModelConfig::from_json(value).unwrap();
+        // The larger Gemma 3: a model with images, and sizes that are left out.
+        let gemma = read(json!({"model_type": "gemma3", "eos_token_id": [1, 106], "text_config": {
+            "hidden_size": 2560, "intermediate_size": 10_240, "model_type": "gemma3_text", "num_hidden_layers": 34,
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024},
+            "vision_config": {"hidden_size": 1152}}));
+        assert_eq!((gemma.num_heads, gemma.num_kv_heads, gemma.head_dim), (8, 4, 256));
+        assert_eq!((gemma.vocab_size, gemma.tied(), gemma.eos.as_slice()), (262_208, true, &[1, 106][..]));
+        assert_eq!(gemma.rope, RopeConfig { theta: 1e6, scaling: RopeScaling::Linear { factor: 8.0 } });
+        assert_eq!(gemma.local_rope, Some(RopeConfig { theta: 1e4, scaling: RopeScaling::None }));
+        assert_eq!((gemma.window(4), gemma.window(5), gemma.window(6)), (Some(1024), None, Some(1024)));
+        let kinds = [gemma.layers[4].positions, gemma.layers[5].positions];
+        assert_eq!(kinds, [Positions::Local, Positions::Global]);
+        assert_eq!((gemma.attention_scale, gemma.logit_softcap), (1.0 / 16.0, None));
+        // The first Gemma names another activation than it means.
+        let gemma = read(json!({"model_type": "gemma", "hidden_size": 2048, "num_hidden_layers": 18,
+            "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256, "intermediate_size": 16_384,
+            "vocab_size": 256_000, "hidden_act": "gelu", "rope_theta": 10_000.0}));
+        assert_eq!((gemma.activation, gemma.tied()), (MlpActivation::GeluTanh, true));
+        assert_eq!(gemma.embedding_scale, Some(2048_f32.sqrt()));
+        // Gemma 2 with the caps and the window left to the family.
+        let gemma = read(json!({"model_type": "gemma2", "hidden_size": 4608, "num_hidden_layers": 46,
+            "num_attention_heads": 32, "num_key_value_heads": 16, "head_dim": 128, "intermediate_size": 36_864,
+            "vocab_size": 256_000, "query_pre_attn_scalar": 144}));
+        assert_eq!((gemma.attention_softcap, gemma.logit_softcap), (Some(50.0), Some(30.0)));
+        assert_eq!((gemma.window(0), gemma.window(1), gemma.attention_scale), (Some(4096), None, 1.0 / 12.0));
+        // DeepSeek-R1-Distill-Qwen: a window that is switched off.
+        let distilled = read(json!({"model_type": "qwen2", "hidden_size": 1536, "num_hidden_layers": 28,
+            "num_attention_heads": 12, "num_key_value_heads": 2, "intermediate_size": 8960, "vocab_size": 151_936,
+            "max_position_embeddings": 131_072, "max_window_layers": 21, "rope_theta": 10_000, "sliding_window": 4096,
+            "use_sliding_window": false, "tie_word_embeddings": false}));
+        assert!(
+            distilled.qkv_bias && !distilled.tied() && distilled.layers.iter().all(|l| l.window.is_none())
+        );
+        // DeepSeek-R1-Distill-Llama is Llama 3.1.
+        let distilled = read(json!({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14_336, "vocab_size": 128_256,
+            "attention_bias": false, "mlp_bias": false, "rope_theta": 500_000.0, "rope_scaling": {"factor": 8.0,
+            "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192,
+            "rope_type": "llama3"}}));
+        assert!(matches!(distilled.rope.scaling, RopeScaling::Llama3 { factor: 8.0, .. }));
+        // Qwen3: heads wider than their share of the hidden state.
+        let qwen = read(
+            json!({"model_type": "qwen3", "hidden_size": 1024, "num_hidden_layers": 28, "head_dim": 128,
+            "num_attention_heads": 16, "num_key_value_heads": 8, "intermediate_size": 3072, "vocab_size": 151_936,
+            "attention_bias": false, "rope_theta": 1_000_000, "use_sliding_window": false,
+            "sliding_window": null, "tie_word_embeddings": true}),
+        );
+        assert_eq!((qwen.head_dim, qwen.qkv_bias, qwen.window(0)), (128, false, None));
+        // Mistral: with the family's window, and with none from version 0.2 on.
+        let mut mistral = json!({"model_type": "mistral", "hidden_size": 4096, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14_336, "vocab_size": 32_000});
+        assert_eq!(read(mistral.clone()).window(0), Some(4096));
+        mistral["sliding_window"] = json!(null);
+        assert_eq!(read(mistral).window(0), None);
+        // SmolLM3: every fourth layer without rotation, the base left to the family.
+        let smol = read(json!({"model_type": "smollm3", "hidden_size": 2048, "num_hidden_layers": 36,
+            "num_attention_heads": 16, "num_key_value_heads": 4, "intermediate_size": 11_008, "vocab_size": 128_256,
+            "sliding_window": null, "use_sliding_window": false}));
+        assert_eq!((smol.rope.theta, smol.tied()), (2_000_000.0, true));
+        let unmarked = |layer: usize| smol.layers[layer].positions == Positions::Unmarked;
+        assert!((0..36).all(|layer| unmarked(layer) == (layer % 4 == 3)));
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_name() {
+        for (family, key, value, field) in [
+            ("gemma3_text", "use_bidirectional_attention", json!(true), "config.use_bidirectional_attention"),
+            ("llama", "partial_rotary_factor", json!(0.5), "config.partial_rotary_factor"),
+            (
+                "llama",
+                "rope_parameters",
+                json!({"partial_rotary_factor": 0.5}),
+                "config.partial_rotary_factor",
+            ),
+            ("llama", "quantization_config", json!({"quant_method": "awq"}), "config.quantization_config"),
+            ("mistral", "layer_types", json!(vec!["full_attention"; 30]), "config.layer_types"),
+            ("smollm3", "no_rope_layers", json!([1, 1, 0]), "config.no_rope_layers"),
+            ("smollm3", "no_rope_layers", json!(vec![2; 30]), "config.no_rope_layers"),
+            ("smollm3", "no_rope_layer_interval", json!(0), "config.no_rope_layer_interval"),
+            ("gemma2", "query_pre_attn_scalar", json!(0), "config.query_pre_attn_scalar"),
+            ("gemma2", "attn_logit_softcapping", json!(-1.0), "config.attn_logit_softcapping"),
+            ("gemma2", "hidden_activation", json!("relu"), "config.hidden_activation"),
+            ("gemma3", "hidden_size", json!(24), "config.text_config"),
+            ("gemma3n", "hidden_size", json!(24), "config.model_type"),
+        ] {
+            let mut config = with("model_type", json!(family));
+            config[key] = value.clone();
+            let error = ModelConfig::from_json(config).unwrap_err();
+            assert_eq!(
+                (error.class, error.field),
+                (ErrorClass::Configuration, field),
+                "{family} {key}: {value}"
+            );
         }
     }
 }

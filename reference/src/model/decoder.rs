@@ -1,24 +1,26 @@
 //! The model: embedding, blocks, final norm and head.
 
-use burn::tensor::{DType, activation::softmax};
-
 use super::activation::{Activation, Place};
-use super::backend::{self, Tensor};
+#[cfg(test)]
+use super::backend;
 use super::block::Block;
 use super::cache::{CacheShape, KvCache};
-use super::config::{ModelConfig, refused};
+use super::config::{ModelConfig, Positions, refused};
 use super::device::Device;
 use super::linear::{Linear, Matrix};
 use super::load::Loader;
 use super::norm::RmsNorm;
 use super::rope::{Rope, RopeScaling};
 use crate::error::{Error, ErrorClass, Result};
-use crate::transfer;
+use crate::tensor::elementwise;
 use crate::weights::{Beside, ModelSource, Weights};
 use crate::wire::DataType;
 
-const EMBEDDING: &str = "model.embed_tokens.weight";
-const HEAD: &str = "lm_head.weight";
+pub(super) const EMBEDDING: &str = "embed_tokens.weight";
+pub(super) const HEAD: &str = "lm_head.weight";
+/// What stands before the names of a language model's tensors: of one by itself, and of one beside a model for images as
+/// releases of transformers before 5 and from 5 on write it.
+const PREFIXES: [&str; 3] = ["model.", "language_model.model.", "model.language_model."];
 /// Divisors of the frequencies, as GGUF files of Llama 3 carry them.
 const ROPE_FACTORS: &str = "rope_freqs.weight";
 
@@ -44,17 +46,21 @@ pub struct LoadOptions {
 
 /// A decoder-only language model.
 pub struct Model {
-    config: ModelConfig,
-    weights: Weights,
-    place: Place,
+    pub(super) config: ModelConfig,
+    pub(super) weights: Weights,
+    /// One of [`PREFIXES`].
+    pub(super) prefix: &'static str,
+    pub(super) place: Place,
     device: Device,
-    dtype: DataType,
-    embedding: Matrix,
+    pub(super) dtype: DataType,
+    pub(super) embedding: Matrix,
     blocks: Vec<Block>,
     norm: RmsNorm,
     /// The head of an untied model.
     head: Option<Linear>,
     rope: Rope,
+    /// Of the layers that have their own.
+    local_rope: Option<Rope>,
 }
 
 impl Model {
@@ -106,9 +112,11 @@ impl Model {
         dtype: DataType,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
-        let loader = Loader { weights: &weights, config: &config, place: &place, dtype };
+        let is_there = |prefix: &&str| weights.info(&format!("{prefix}{EMBEDDING}")).is_some();
+        let prefix = PREFIXES.into_iter().find(is_there).unwrap_or(PREFIXES[0]);
+        let loader = Loader { weights: &weights, config: &config, place: &place, dtype, prefix };
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
-        let embedding = loader.matrix(EMBEDDING, vocab, hidden)?;
+        let embedding = loader.matrix(&format!("{prefix}{EMBEDDING}"), vocab, hidden)?;
         // A tied configuration rules: some exports repeat the embedding under the head's name.
         let head = if config.tied() {
             None
@@ -120,9 +128,23 @@ impl Model {
             blocks.push(loader.block(index)?);
             progress(index + 1, config.num_layers);
         }
-        let norm = loader.norm("model.norm")?;
+        let norm = loader.norm(&format!("{prefix}norm"), hidden)?;
         let rope = Rope::new(&config.rope, config.head_dim);
-        Ok(Self { config, weights, place, device, dtype, embedding, blocks, norm, head, rope })
+        let local_rope = config.local_rope.as_ref().map(|local| Rope::new(local, config.head_dim));
+        Ok(Self {
+            config,
+            weights,
+            prefix,
+            place,
+            device,
+            dtype,
+            embedding,
+            blocks,
+            norm,
+            head,
+            rope,
+            local_rope,
+        })
     }
 
     /// A folder with config.json and safetensors, or one GGUF file.
@@ -255,12 +277,18 @@ impl Model {
             return Err(Error::new(ErrorClass::ShapeMismatch, "model.hidden", expected, found));
         }
         let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
-        on_the_pool(|| match &self.head {
-            Some(head) => head.forward(&row)?.into_host(),
-            None => {
-                let head = Linear { matrix: self.embedding.clone(), bias: None };
-                head.forward(&row)?.into_host()
+        on_the_pool(|| {
+            let mut logits = match &self.head {
+                Some(head) => head.forward(&row)?.into_host()?,
+                None => {
+                    let head = Linear { matrix: self.embedding.clone(), bias: None };
+                    head.forward(&row)?.into_host()?
+                }
+            };
+            if let Some(cap) = self.config.logit_softcap {
+                elementwise::softcap(&mut logits, cap);
             }
+            Ok(logits)
         })
     }
 
@@ -273,7 +301,7 @@ impl Model {
         Err(invalid("model.cache", expected, format!("{:?}", cache.shape())))
     }
 
-    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+    pub(super) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         let vocab = self.config.vocab_size;
         match tokens.iter().find(|&&token| token as usize >= vocab) {
             Some(token) => Err(invalid("tokens", format!("ids below {vocab}"), token.to_string())),
@@ -282,7 +310,7 @@ impl Model {
     }
 
     /// Whether these are whole rows, at least one.
-    fn check_width(&self, values: &[f32]) -> Result<()> {
+    pub(super) fn check_width(&self, values: &[f32]) -> Result<()> {
         let width = self.config.hidden_size;
         if !values.is_empty() && values.len().is_multiple_of(width) {
             return Ok(());
@@ -299,12 +327,18 @@ impl Model {
     ) -> Result<Activation> {
         let ([count, _], past) = (input.dims(), cache.len());
         let rotation = self.rope.rotation(past, count);
+        let local = self.local_rope.as_ref().map(|rope| rope.rotation(past, count));
         let mut hidden = input;
         for (index, block) in self.blocks.iter().enumerate() {
             if let Some(watch) = &mut watch {
                 watch(index, &hidden.clone().into_host()?);
             }
-            hidden = block.forward(hidden, &rotation, cache.layer(index), past)?;
+            let rotation = match self.config.layers[index].positions {
+                Positions::Global => Some(&rotation),
+                Positions::Local => local.as_ref().or(Some(&rotation)),
+                Positions::Unmarked => None,
+            };
+            hidden = block.forward(hidden, rotation, cache.layer(index), past)?;
         }
         cache.advance(count);
         let hidden = self.norm.forward(&hidden);
@@ -313,98 +347,11 @@ impl Model {
         }
         Ok(hidden)
     }
-
-    /// Rows of the embedding matrix, [tokens, hidden].
-    fn embed(&self, tokens: &[u32]) -> Result<Activation> {
-        self.check_tokens(tokens)?;
-        Ok(match &self.embedding {
-            Matrix::Host(matrix) => {
-                let mut values = Vec::with_capacity(tokens.len() * matrix.cols);
-                tokens.iter().for_each(|&token| matrix.row(token as usize, &mut values));
-                self.place.rows(values, matrix.cols, self.dtype)
-            }
-            Matrix::Device(tensor) => {
-                let ids: Vec<i64> = tokens.iter().map(|&token| token.into()).collect();
-                let data = burn::tensor::TensorData::new(ids, [tokens.len()]);
-                let ids = Tensor::<1, burn::tensor::Int>::from_data(data, &tensor.device());
-                Activation::Device(tensor.clone().select(0, ids))
-            }
-        })
-    }
-
-    /// Soft embedding of a final hidden state, `[hidden]` → `[hidden]` (AVP-RLN-009), at the temperature of the Python SDK
-    /// the formula itself has none), brought to a length where one is given.
-    ///
-    /// # Errors
-    /// `shape_mismatch` for another width.
-    pub fn soft_embed(&self, hidden: &[f32], rescale_to: Option<f32>) -> Result<Vec<f32>> {
-        const TEMPERATURE: f32 = 1.0;
-        self.check_width(hidden)?;
-        match &self.embedding {
-            Matrix::Host(matrix) => {
-                let width = self.config.hidden_size;
-                Ok(on_the_pool(|| transfer::embed_rows(matrix, hidden, width, TEMPERATURE, rescale_to)))
-            }
-            Matrix::Device(embedding) => {
-                let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
-                let Activation::Device(row) = row else { return row.into_host() };
-                let logits = row.matmul(embedding.clone().transpose()).cast(DType::F32);
-                let weights = softmax(logits, 1).cast(embedding.dtype());
-                let embedded = backend::to_host(weights.matmul(embedding.clone()))?;
-                match rescale_to {
-                    Some(norm) => transfer::normalize(&embedded, self.config.hidden_size, norm),
-                    None => Ok(embedded),
-                }
-            }
-        }
-    }
-
-    /// Input and output embedding of an untied model in f32, [vocab, hidden] each, from the weights' file.
-    ///
-    /// # Errors
-    /// `configuration` for a tied model, which has one matrix for both.
-    pub fn embeddings(&self) -> Result<[Vec<f32>; 2]> {
-        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
-        let read = |name: &str| {
-            self.weights.require(name, &[vocab, hidden])?;
-            let mut values = vec![0.0; vocab * hidden];
-            self.weights.read_f32(name, &mut values)?;
-            self.weights.release(name);
-            Ok(values)
-        };
-        Ok([read(EMBEDDING)?, read(HEAD)?])
-    }
-
-    /// A sum over the stored bytes of both embeddings: tells apart models of one configuration.
-    ///
-    /// # Errors
-    /// `configuration` for a tied model, which has one matrix for both.
-    pub(crate) fn embedding_sum(&self) -> Result<u64> {
-        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
-        let mut sums = [0; 2];
-        for (sum, name) in sums.iter_mut().zip([EMBEDDING, HEAD]) {
-            self.weights.require(name, &[vocab, hidden])?;
-            *sum = u64::from(crate::wire::crc32(&self.weights.bytes(name).unwrap_or_default()));
-            self.weights.release(name);
-        }
-        Ok(sums[0] << 32 | sums[1])
-    }
-
-    /// Mean norm of the rows of the input embedding (AVP-RLN-007).
-    ///
-    /// # Errors
-    /// When the weights' file has gone bad since it was opened.
-    pub fn target_norm(&self) -> Result<f32> {
-        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
-        let mut values = vec![0.0; vocab * hidden];
-        self.weights.read_f32(EMBEDDING, &mut values)?;
-        transfer::target_norm(&values, hidden)
-    }
 }
 
 /// Runs on a thread of the pool. A caller outside of it would hand each of the hundreds of parallel loops of a pass to the
 /// pool's threads and sleep meanwhile; on one of them the loops begin where they stand.
-fn on_the_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(super) fn on_the_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| work())
 }
 

@@ -8,7 +8,7 @@ use super::config::ModelConfig;
 use super::linear::{HostMatrix, Linear, Matrix, shared};
 use super::mlp::Mlp;
 use super::norm::{RmsNorm, Scale};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::weights::{ElementType, Weights};
 use crate::wire::DataType;
 
@@ -21,6 +21,8 @@ pub(super) struct Loader<'a> {
     pub(super) config: &'a ModelConfig,
     pub(super) place: &'a Place,
     pub(super) dtype: DataType,
+    /// What stands before the names of the language model's tensors.
+    pub(super) prefix: &'static str,
 }
 
 impl Loader<'_> {
@@ -87,10 +89,15 @@ impl Loader<'_> {
         Ok(out)
     }
 
-    fn scale(&self, name: &str, count: usize) -> Result<Scale> {
+    fn floats(&self, name: &str, count: usize) -> Result<Vec<f32>> {
         self.weights.require(name, &[count])?;
         let mut values = vec![0.0; count];
         self.weights.read_f32(name, &mut values)?;
+        Ok(values)
+    }
+
+    fn scale(&self, name: &str, count: usize) -> Result<Scale> {
+        let values = self.floats(name, count)?;
         Ok(match self.place {
             Place::Host => Scale::Host(values),
             Place::Device(device) => Scale::Device(backend::from_host(values, [count], self.dtype, device)),
@@ -103,10 +110,23 @@ impl Loader<'_> {
         Ok(Linear { matrix: self.matrix(&format!("{name}.weight"), out, input)?, bias })
     }
 
-    /// `NAME.weight` of a norm.
-    pub(super) fn norm(&self, name: &str) -> Result<RmsNorm> {
-        let weight = self.scale(&format!("{name}.weight"), self.config.hidden_size)?;
-        Ok(RmsNorm { weight, eps: self.config.norm_eps })
+    /// `NAME.weight` of a norm over so many columns.
+    pub(super) fn norm(&self, name: &str, width: usize) -> Result<RmsNorm> {
+        let eps = self.config.norm_eps;
+        let name = format!("{name}.weight");
+        if !self.config.architecture.is_gemma() {
+            return Ok(RmsNorm { weight: self.scale(&name, width)?, eps });
+        }
+        // Stored is the distance from one. The sum of both loses what the family was trained with unless it stays wide.
+        let mut values = self.floats(&name, width)?;
+        values.iter_mut().for_each(|value| *value += 1.0);
+        let weight = match self.place {
+            Place::Host => Scale::Host(values),
+            Place::Device(device) => {
+                Scale::Device(backend::from_host(values, [width], DataType::Float32, device))
+            }
+        };
+        Ok(RmsNorm { weight, eps })
     }
 
     /// The block with that index.
@@ -114,26 +134,48 @@ impl Loader<'_> {
         let config = self.config;
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (all, kv) = (config.num_heads * config.head_dim, config.kv_width());
-        let name = |part: &str| format!("model.layers.{index}.{part}");
+        let name = |part: &str| format!("{}layers.{index}.{part}", self.prefix);
+        let norm = |part: &str| self.norm(&name(part), hidden);
+        let head_norm = |part: &str| self.norm(&name(part), config.head_dim);
+        let head_norms = config.architecture.has_head_norms();
+        let post_norms = config.architecture.has_post_norms();
+        // With norms behind attention and MLP, the name that means the one before the MLP elsewhere is the one behind
+        // attention.
+        let (after_attention, before_mlp, after_mlp) = if post_norms {
+            (
+                Some("post_attention_layernorm"),
+                "pre_feedforward_layernorm",
+                Some("post_feedforward_layernorm"),
+            )
+        } else {
+            (None, "post_attention_layernorm", None)
+        };
         Ok(Block {
-            attention_norm: self.norm(&name("input_layernorm"))?,
+            attention_norm: norm("input_layernorm")?,
             attention: Attention {
                 query: self.linear(&name("self_attn.q_proj"), [all, hidden], config.qkv_bias)?,
                 key: self.linear(&name("self_attn.k_proj"), [kv, hidden], config.qkv_bias)?,
                 value: self.linear(&name("self_attn.v_proj"), [kv, hidden], config.qkv_bias)?,
                 output: self.linear(&name("self_attn.o_proj"), [hidden, all], config.output_bias)?,
+                head_norms: head_norms
+                    .then(|| Ok::<_, Error>([head_norm("self_attn.q_norm")?, head_norm("self_attn.k_norm")?]))
+                    .transpose()?,
                 heads: config.num_heads,
                 kv_heads: config.num_kv_heads,
                 head_dim: config.head_dim,
+                scale: config.attention_scale,
+                softcap: config.attention_softcap,
                 window: config.window(index),
             },
-            mlp_norm: self.norm(&name("post_attention_layernorm"))?,
+            after_attention: after_attention.map(norm).transpose()?,
+            mlp_norm: norm(before_mlp)?,
             mlp: Mlp {
                 gate: self.linear(&name("mlp.gate_proj"), [inner, hidden], config.mlp_bias)?,
                 up: self.linear(&name("mlp.up_proj"), [inner, hidden], config.mlp_bias)?,
                 down: self.linear(&name("mlp.down_proj"), [hidden, inner], config.mlp_bias)?,
                 activation: config.activation,
             },
+            after_mlp: after_mlp.map(norm).transpose()?,
         })
     }
 }

@@ -1,16 +1,19 @@
 //! TOKENS → LOGITS: decoder-only language models on burn.
 
 mod activation;
+mod architecture;
 mod attention;
 mod backend;
 mod block;
 mod cache;
 mod config;
+mod config_file;
 mod connector;
 mod context;
 mod decoder;
 mod device;
 mod easy;
+mod embedding;
 mod kv_store;
 mod linear;
 mod load;
@@ -22,8 +25,9 @@ mod sampling;
 #[cfg(test)]
 mod tests;
 
+pub use architecture::Architecture;
 pub use cache::KvCache;
-pub use config::{Architecture, MlpActivation, ModelConfig, SlidingWindow};
+pub use config::{LayerKind, MlpActivation, ModelConfig, Positions};
 pub use connector::{
     Capabilities, Connector, ConnectorInfo, DEFAULT_MAX_TOKENS, DEFAULT_STEPS, Finish, GenerateOptions,
     Generation, OnText, Prompt, ThinkOptions, ThinkOutput, Thought, Wish,

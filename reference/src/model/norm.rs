@@ -6,8 +6,9 @@ use super::activation::{Activation, Rows};
 use super::backend::Tensor;
 use crate::tensor::elementwise;
 
-/// x · weight / sqrt(mean(x²) + eps), over the columns.
+/// x · weight / sqrt(mean(x²) + eps), over each run of as many columns as there are weights: the row, or each head in it.
 pub(super) struct RmsNorm {
+    /// Its element type is the model's, or f32 where the product is rounded as a whole.
     pub(super) weight: Scale,
     pub(super) eps: f64,
 }
@@ -23,6 +24,7 @@ pub(super) enum Scale {
 }
 
 impl RmsNorm {
+    /// [s, n · width] → [s, n · width].
     pub(super) fn forward(&self, input: &Activation) -> Activation {
         match (input, &self.weight) {
             (Activation::Host(rows), Scale::Host(weight)) => {
@@ -30,11 +32,15 @@ impl RmsNorm {
                 Activation::Host(Rows::new(normed, rows.cols))
             }
             (Activation::Device(tensor), Scale::Device(weight)) => {
-                let dtype = tensor.dtype();
-                let wide = tensor.clone().cast(DType::F32);
+                let (dtype, [rows, cols], [width]) = (tensor.dtype(), tensor.dims(), weight.dims());
+                let mut wide = tensor.clone().cast(DType::F32);
+                if width != cols {
+                    wide = wide.reshape([rows * cols / width, width]);
+                }
                 let mean = wide.clone().powi_scalar(2).mean_dim(1).add_scalar(self.eps);
-                let normed = (wide * mean.sqrt().recip()).cast(dtype);
-                Activation::Device(normed * weight.clone().unsqueeze::<2>())
+                let normed = (wide * mean.sqrt().recip()).cast(weight.dtype());
+                let scaled = (normed * weight.clone().unsqueeze::<2>()).cast(dtype);
+                Activation::Device(if width == cols { scaled } else { scaled.reshape([rows, cols]) })
             }
             _ => unreachable!("activations of two places"),
         }

@@ -13,7 +13,20 @@ use crate::error::{ErrorClass, Result};
 use crate::weights::Weights;
 use crate::wire::{DataType, Encoder, Limits};
 
-const MODELS: [&str; 5] = ["llama-tied", "llama-untied-rope3", "llama-odd", "qwen2-untied", "qwen2-window"];
+const MODELS: [&str; 12] = [
+    "llama-tied",
+    "llama-untied-rope3",
+    "llama-odd",
+    "qwen2-untied",
+    "qwen2-window",
+    "qwen3-tied",
+    "qwen3-untied",
+    "mistral",
+    "smollm3",
+    "gemma",
+    "gemma2",
+    "gemma3",
+];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tiny").join(name)

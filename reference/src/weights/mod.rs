@@ -121,8 +121,8 @@ impl Weights {
     }
 
     /// The bytes of a tensor as stored (little-endian), shared with the mapping. `None` for a name that is not there, and for
-    /// tensors whose stored values are not those of the Hugging Face layout: queries and keys of Llama, norms of Gemma
-    /// in GGUF files.
+    /// tensors whose stored values are not those of the Hugging Face layout: queries and keys of Llama and SmolLM3, norms of
+    /// Gemma in GGUF files.
     ///
     /// Nothing promises an alignment: GGUF files align to 32 bytes, most safetensors files to 8, some to 1.
     pub fn bytes(&self, name: &str) -> Option<Bytes> {

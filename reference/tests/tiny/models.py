@@ -4,7 +4,9 @@ is no multiple of eight exercises the ends of vectorised loops."""
 import math
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM
+from transformers import Gemma2Config, Gemma3TextConfig, GemmaConfig, LlamaConfig
+from transformers import MistralConfig, Qwen2Config, Qwen3Config, SmolLM3Config
 
 PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 
@@ -22,14 +24,25 @@ LLAMA3_ROPE = {
 COMMON = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1, "rope_parameters": PLAIN_ROPE}
 
 
-def llama(vocab, hidden, ffn, layers, heads, kv_heads, **more):
-    config = LlamaConfig(**sizes(vocab, hidden, ffn, layers, heads, kv_heads), **{**COMMON, **more})
-    return LlamaForCausalLM(config)
+#: Layers with a window turn by 100, the others by 1000, four times slower.
+GEMMA3_ROPE = {
+    "full_attention": {"rope_type": "linear", "rope_theta": 1000.0, "factor": 4.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+}
 
 
-def qwen2(vocab, hidden, ffn, layers, heads, kv_heads, **more):
-    config = Qwen2Config(**sizes(vocab, hidden, ffn, layers, heads, kv_heads), **{**COMMON, **more})
-    return Qwen2ForCausalLM(config)
+def causal(kind, vocab, hidden, ffn, layers, heads, kv_heads, **more):
+    config = kind(**sizes(vocab, hidden, ffn, layers, heads, kv_heads), **{**COMMON, **more})
+    # Scores that are capped, or normed, have no other way than the plain one.
+    return AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+
+
+def llama(*shape, **more):
+    return causal(LlamaConfig, *shape, **more)
+
+
+def qwen2(*shape, **more):
+    return causal(Qwen2Config, *shape, **more)
 
 
 def sizes(vocab, hidden, ffn, layers, heads, kv_heads):
@@ -81,10 +94,57 @@ MODELS = {
         torch.float32,
         None,
     ),
+    "qwen3-tied": (
+        lambda: causal(Qwen3Config, 72, 24, 36, 3, 4, 2, head_dim=10, tie_word_embeddings=True),
+        13,
+        torch.float32,
+        None,
+    ),
+    "qwen3-untied": (
+        lambda: causal(Qwen3Config, 64, 20, 28, 2, 3, 3, head_dim=8, attention_bias=True),
+        12,
+        torch.float32,
+        None,
+    ),
+    "mistral": (
+        lambda: causal(MistralConfig, 72, 24, 36, 3, 4, 2, head_dim=10, sliding_window=8),
+        17,
+        torch.float32,
+        None,
+    ),
+    "smollm3": (lambda: causal(SmolLM3Config, 64, 24, 28, 5, 4, 2), 14, torch.float32, None),
+    "gemma": (lambda: causal(GemmaConfig, 72, 24, 36, 2, 3, 1, head_dim=10), 13, torch.float32, None),
+    "gemma2": (
+        lambda: causal(
+            Gemma2Config,
+            *(64, 24, 32, 3, 3, 1),
+            head_dim=10,
+            query_pre_attn_scalar=24,
+            sliding_window=5,
+            attn_logit_softcapping=3.0,
+            final_logit_softcapping=4.0,
+        ),
+        17,
+        torch.float32,
+        None,
+    ),
+    "gemma3": (
+        lambda: causal(
+            Gemma3TextConfig,
+            *(60, 16, 20, 7, 2, 1),
+            head_dim=10,
+            query_pre_attn_scalar=16,
+            sliding_window=5,
+            rope_parameters=GEMMA3_ROPE,
+        ),
+        17,
+        torch.float32,
+        None,
+    ),
 }
 
 #: Models that also get their config in the older spelling.
-OLDER = ("llama-untied-rope3", "llama-f16")
+OLDER = ("llama-untied-rope3", "llama-f16", "gemma3")
 
 
 @torch.no_grad()
@@ -96,12 +156,16 @@ def fill(model, seed):
     def normal(shape, std):
         return torch.randn(shape, generator=generator) * std
 
+    gemma = model.config.model_type.startswith("gemma")
     for name, weight in sorted(model.named_parameters()):
         if "norm" in name:
-            weight.copy_(0.5 + torch.rand(weight.shape, generator=generator))
+            # Gemma keeps the distance from one.
+            least = -0.5 if gemma else 0.5
+            weight.copy_(least + torch.rand(weight.shape, generator=generator))
         elif name.endswith("bias"):
             weight.copy_(normal(weight.shape, 0.4))
         elif "embed_tokens" in name or "lm_head" in name:
-            weight.copy_(normal(weight.shape, 0.4))
+            # Gemma's rows grow before they are read; larger ones would drown what the blocks add.
+            weight.copy_(normal(weight.shape, 0.2 if gemma else 0.4))
         else:
             weight.copy_(normal(weight.shape, 2.0 / math.sqrt(weight.shape[1])))

@@ -16,6 +16,8 @@ const GEMMA2_WINDOW: usize = 4096;
 const GEMMA2_SOFTCAPS: (f64, f64) = (50.0, 30.0);
 /// Every how many layers one sees the whole text: Gemma 2, Gemma 3.
 const FULL_ATTENTION: (usize, usize) = (2, 6);
+/// Every how many layers one of SmolLM3 does not turn keys and queries.
+const UNROTATED: usize = 4;
 /// Most layers, so that no list of one entry a layer grows beyond the file. Published models have some hundred.
 const MAX_LAYERS: usize = 4096;
 /// Most divisors of frequencies, half of a head's dimensions. Published heads have 256 at most.
@@ -24,7 +26,7 @@ const MAX_FACTORS: usize = 4096;
 impl Gguf {
     /// The configuration in the form of a Hugging Face config.json.
     ///
-    /// What is not in the file but in every checkpoint of the family is filled in (activation, Gemma's pattern of layers).
+    /// What is not in the file but in every checkpoint of the family is filled in (activation, patterns of layers).
     /// Llama 3's scaling of rotary embeddings is not here: such files carry its outcome, divisors of the frequencies, as
     /// tensor `rope_freqs.weight`.
     ///
@@ -45,8 +47,10 @@ impl Gguf {
         }
         let (model_type, class) = match architecture {
             Architecture::Llama => ("llama", "LlamaForCausalLM"),
+            Architecture::SmolLm3 => ("smollm3", "SmolLM3ForCausalLM"),
             Architecture::Qwen2 => ("qwen2", "Qwen2ForCausalLM"),
             Architecture::Qwen3 => ("qwen3", "Qwen3ForCausalLM"),
+            Architecture::Gemma => ("gemma", "GemmaForCausalLM"),
             Architecture::Gemma2 => ("gemma2", "Gemma2ForCausalLM"),
             Architecture::Gemma3 => ("gemma3_text", "Gemma3ForCausalLM"),
             Architecture::Phi3 => ("phi3", "Phi3ForCausalLM"),
@@ -92,7 +96,13 @@ impl Gguf {
         {
             config["partial_rotary_factor"] = (rotated as f64 / head_dim as f64).into();
         }
+        if architecture == Architecture::SmolLm3 {
+            config["no_rope_layer_interval"] = UNROTATED.into();
+        }
         if architecture.is_gemma() {
+            config["hidden_activation"] = config["hidden_act"].clone();
+        }
+        if matches!(architecture, Architecture::Gemma2 | Architecture::Gemma3) {
             self.complete_gemma(architecture, &mut config, layers, (hidden, heads, head_dim))?;
         }
         Ok(config)
@@ -106,11 +116,15 @@ impl Gguf {
         (hidden, heads, head_dim): (usize, usize, usize),
     ) -> Result<()> {
         let gemma2 = architecture == Architecture::Gemma2;
-        config["hidden_activation"] = config["hidden_act"].clone();
         // The largest of either family, known by its depth, scales scores by hidden size a head; the others by head_dim.
         let largest = if gemma2 { 46 } else { 62 };
         config["query_pre_attn_scalar"] = if layers == largest { hidden / heads } else { head_dim }.into();
-        let period = if gemma2 { FULL_ATTENTION.0 } else { FULL_ATTENTION.1 };
+        let period = match (gemma2, config["sliding_window"].is_null()) {
+            (true, _) => FULL_ATTENTION.0,
+            (false, false) => FULL_ATTENTION.1,
+            // No window: every layer sees, and turns, as those without one.
+            (false, true) => 1,
+        };
         let kind =
             |i: usize| if (i + 1).is_multiple_of(period) { "full_attention" } else { "sliding_attention" };
         config["layer_types"] = (0..layers).map(kind).collect();

@@ -5,8 +5,8 @@
 //! another is refused as a whole. Not supported: version 1, whose lengths have 32 bits and which nothing has written since
 //! 2023; big-endian files; files split in parts; mixtures of experts.
 //!
-//! Llama files hold the rows of queries and keys in another order than the Hugging Face checkpoint, and Gemma files hold
-//! norms with one added. Both are undone on reading: see [`Weights::bytes`](super::Weights::bytes).
+//! Files of Llama and SmolLM3 hold the rows of queries and keys in another order than the Hugging Face checkpoint, and Gemma
+//! files hold norms with one added. Both are undone on reading: see [`Weights::bytes`](super::Weights::bytes).
 
 mod config;
 mod metadata;
@@ -156,7 +156,7 @@ impl Gguf {
         if architecture.is_gemma() && name.ends_with("norm.weight") {
             return Ok(Change::PlusOne);
         }
-        if architecture != Architecture::Llama || !name.starts_with("blk.") {
+        if !architecture.alternates_halves() || !name.starts_with("blk.") {
             return Ok(Change::None);
         }
         let part = name.rsplit('.').nth(1);

@@ -7,10 +7,14 @@ use std::fmt::Write;
 pub enum Architecture {
     /// Llama, and what is exported under its name: SmolLM2, Mistral.
     Llama,
+    /// SmolLM3.
+    SmolLm3,
     /// Qwen2 and Qwen2.5.
     Qwen2,
     /// Qwen3 without experts.
     Qwen3,
+    /// Gemma 1.
+    Gemma,
     /// Gemma 2.
     Gemma2,
     /// Gemma 3, the text part.
@@ -21,15 +25,25 @@ pub enum Architecture {
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma2, Self::Gemma3, Self::Phi3];
+    pub const ALL: [Self; 8] = [
+        Self::Llama,
+        Self::SmolLm3,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Gemma,
+        Self::Gemma2,
+        Self::Gemma3,
+        Self::Phi3,
+    ];
 
     /// The value of `general.architecture`, which is also the prefix of the keys.
     pub fn name(self) -> &'static str {
         match self {
             Self::Llama => "llama",
+            Self::SmolLm3 => "smollm3",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
+            Self::Gemma => "gemma",
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3",
             Self::Phi3 => "phi3",
@@ -41,9 +55,14 @@ impl Architecture {
         Self::ALL.into_iter().find(|architecture| architecture.name() == name)
     }
 
-    /// Whether it is one of the Gemma models: norms on both sides of attention and MLP, stored with one added.
+    /// Whether it is one of the Gemma models: norms are stored with one added.
     pub fn is_gemma(self) -> bool {
-        matches!(self, Self::Gemma2 | Self::Gemma3)
+        matches!(self, Self::Gemma | Self::Gemma2 | Self::Gemma3)
+    }
+
+    /// Whether the halves of each head alternate in the rows of queries and keys.
+    pub(super) fn alternates_halves(self) -> bool {
+        matches!(self, Self::Llama | Self::SmolLm3)
     }
 
     /// The Hugging Face name of a tensor; `None` for one that has no counterpart there.

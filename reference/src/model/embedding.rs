@@ -1,0 +1,117 @@
+//! What a model does with its embedding matrices: reading tokens, soft embeddings, realignment.
+
+use burn::tensor::{DType, activation::softmax};
+
+use super::activation::Activation;
+use super::backend::{self, Tensor};
+use super::decoder::{EMBEDDING, HEAD, Model, on_the_pool};
+use super::linear::Matrix;
+use crate::error::Result;
+use crate::transfer;
+use crate::wire::DataType;
+
+impl Model {
+    /// Rows of the embedding matrix, scaled where the family scales them, [tokens, hidden].
+    pub(super) fn embed(&self, tokens: &[u32]) -> Result<Activation> {
+        self.check_tokens(tokens)?;
+        let rows = match &self.embedding {
+            Matrix::Host(matrix) => {
+                let mut values = Vec::with_capacity(tokens.len() * matrix.cols);
+                tokens.iter().for_each(|&token| matrix.row(token as usize, &mut values));
+                self.place.rows(values, matrix.cols, self.dtype)
+            }
+            Matrix::Device(tensor) => {
+                let ids: Vec<i64> = tokens.iter().map(|&token| token.into()).collect();
+                let data = burn::tensor::TensorData::new(ids, [tokens.len()]);
+                let ids = Tensor::<1, burn::tensor::Int>::from_data(data, &tensor.device());
+                Activation::Device(tensor.clone().select(0, ids))
+            }
+        };
+        Ok(match self.config.embedding_scale {
+            Some(scale) => rows.times(self.rounded(scale)),
+            None => rows,
+        })
+    }
+
+    /// A factor in the model's element type, where products with it are made.
+    fn rounded(&self, factor: f32) -> f32 {
+        match self.dtype {
+            DataType::Float16 => half::f16::from_f32(factor).to_f32(),
+            DataType::BFloat16 => half::bf16::from_f32(factor).to_f32(),
+            _ => factor,
+        }
+    }
+
+    fn embedding_name(&self) -> String {
+        format!("{}{EMBEDDING}", self.prefix)
+    }
+
+    /// Soft embedding of a final hidden state, `[hidden]` → `[hidden]` (AVP-RLN-009), at the temperature of the Python SDK
+    /// the formula itself has none), brought to a length where one is given.
+    ///
+    /// # Errors
+    /// `shape_mismatch` for another width.
+    pub fn soft_embed(&self, hidden: &[f32], rescale_to: Option<f32>) -> Result<Vec<f32>> {
+        const TEMPERATURE: f32 = 1.0;
+        self.check_width(hidden)?;
+        match &self.embedding {
+            Matrix::Host(matrix) => {
+                let width = self.config.hidden_size;
+                Ok(on_the_pool(|| transfer::embed_rows(matrix, hidden, width, TEMPERATURE, rescale_to)))
+            }
+            Matrix::Device(embedding) => {
+                let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
+                let Activation::Device(row) = row else { return row.into_host() };
+                let logits = row.matmul(embedding.clone().transpose()).cast(DType::F32);
+                let weights = softmax(logits, 1).cast(embedding.dtype());
+                let embedded = backend::to_host(weights.matmul(embedding.clone()))?;
+                match rescale_to {
+                    Some(norm) => transfer::normalize(&embedded, self.config.hidden_size, norm),
+                    None => Ok(embedded),
+                }
+            }
+        }
+    }
+
+    /// Input and output embedding of an untied model in f32, [vocab, hidden] each, from the weights' file.
+    ///
+    /// # Errors
+    /// `configuration` for a tied model, which has one matrix for both.
+    pub fn embeddings(&self) -> Result<[Vec<f32>; 2]> {
+        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
+        let read = |name: &str| {
+            self.weights.require(name, &[vocab, hidden])?;
+            let mut values = vec![0.0; vocab * hidden];
+            self.weights.read_f32(name, &mut values)?;
+            self.weights.release(name);
+            Ok(values)
+        };
+        Ok([read(&self.embedding_name())?, read(HEAD)?])
+    }
+
+    /// A sum over the stored bytes of both embeddings: tells apart models of one configuration.
+    ///
+    /// # Errors
+    /// `configuration` for a tied model, which has one matrix for both.
+    pub(crate) fn embedding_sum(&self) -> Result<u64> {
+        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
+        let mut sums = [0; 2];
+        for (sum, name) in sums.iter_mut().zip([self.embedding_name().as_str(), HEAD]) {
+            self.weights.require(name, &[vocab, hidden])?;
+            *sum = u64::from(crate::wire::crc32(&self.weights.bytes(name).unwrap_or_default()));
+            self.weights.release(name);
+        }
+        Ok(sums[0] << 32 | sums[1])
+    }
+
+    /// Mean norm of the rows of the input embedding (AVP-RLN-007).
+    ///
+    /// # Errors
+    /// When the weights' file has gone bad since it was opened.
+    pub fn target_norm(&self) -> Result<f32> {
+        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
+        let mut values = vec![0.0; vocab * hidden];
+        self.weights.read_f32(&self.embedding_name(), &mut values)?;
+        transfer::target_norm(&values, hidden)
+    }
+}
