@@ -223,6 +223,33 @@ fn every_setting_of_a_family_counts() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A model for text and images keeps the language model's part under names of its own.
+#[test]
+fn a_model_with_images_is_read_for_its_text() -> Result<(), Box<dyn Error>> {
+    let path = folder("gemma3");
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(path.join("config.json"))?)?;
+    text["model_type"] = "gemma3_text".into();
+    let config =
+        serde_json::json!({"model_type": "gemma3", "text_config": text, "vision_config": {"hidden_size": 8}});
+    let expected = Expected::open("gemma3")?;
+    let bytes = std::fs::read(path.join("model.safetensors"))?;
+    let file = SafeTensors::deserialize(&bytes)?;
+    for prefix in ["language_model.model.", "model.language_model."] {
+        let renamed = file.iter().map(|(name, tensor)| (name.replacen("model.", prefix, 1), tensor));
+        let renamed = safetensors::serialize(renamed.collect::<Vec<_>>(), None)?;
+        let weights = avp::weights::Weights::from_file(bytes::Bytes::from(renamed).into())?;
+        let options = LoadOptions { device: Device::Cpu, dtype: None };
+        let config = avp::model::ModelConfig::from_json(config.clone())?;
+        let model = Model::load(config, weights, options, &mut |_, _| ())?;
+        let hidden = model.prefill(&expected.ids("input_ids")?, &mut model.empty_cache(), None)?;
+        let logits = model.logits(&hidden)?;
+        let all = expected.floats("logits_all")?;
+        check("gemma3", "logits beside images", &logits, &all[all.len() - logits.len()..]);
+        check("gemma3", "target norm", &[model.target_norm()?], &expected.floats("target_norm")?);
+    }
+    Ok(())
+}
+
 /// What such a file does not say: Mistral's window, and how Gemma scales scores in models of other sizes than published.
 const UNSAID: [(&str, &str); 3] =
     [("mistral", "sliding_window"), ("gemma2", "query_pre_attn_scalar"), ("gemma3", "query_pre_attn_scalar")];

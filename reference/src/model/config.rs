@@ -135,6 +135,7 @@ pub(super) fn refused(field: &'static str, expected: impl Into<String>, found: i
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -323,5 +324,77 @@ mod tests {
                 "{family} {key}: {value}"
             );
         }
+    }
+
+    proptest! {
+        /// Whatever stands in the keys that matter: a model of sizes within the bounds and a kind for each layer, or an
+        /// error with a name.
+        #[test]
+        fn any_file_is_read_or_refused(
+            family in prop::sample::select(Architecture::ALL.to_vec()),
+            changes in prop::collection::vec((prop::sample::select(KEYS.to_vec()), any_value()), 0..6),
+        ) {
+            let mut config = with("model_type", json!(family.model_type()));
+            for (key, value) in changes {
+                config[key] = value;
+            }
+            match ModelConfig::from_json(config) {
+                Ok(config) => {
+                    prop_assert_eq!(config.layers.len(), config.num_layers);
+                    prop_assert_eq!(config.num_heads % config.num_kv_heads, 0);
+                    prop_assert!(config.head_dim % 2 == 0 && config.attention_scale > 0.0);
+                    prop_assert!(config.layers.iter().all(|layer| layer.window != Some(0)));
+                    prop_assert!(config.attention_softcap.is_none_or(|cap| cap.is_finite() && cap > 0.0));
+                }
+                Err(error) => {
+                    prop_assert_eq!(error.class, ErrorClass::Configuration);
+                    prop_assert!(error.field.starts_with("config"), "{}", error);
+                }
+            }
+        }
+    }
+
+    const KEYS: [&str; 20] = [
+        "model_type",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "use_sliding_window",
+        "sliding_window",
+        "sliding_window_pattern",
+        "max_window_layers",
+        "layer_types",
+        "no_rope_layers",
+        "no_rope_layer_interval",
+        "query_pre_attn_scalar",
+        "attn_logit_softcapping",
+        "final_logit_softcapping",
+        "rope_theta",
+        "rope_scaling",
+        "rope_parameters",
+        "text_config",
+        "use_bidirectional_attention",
+    ];
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            (0_u64..9).prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            prop::collection::vec(0_u64..3, 0..40).prop_map(Value::from),
+            prop::sample::select(vec!["gemma3", "full_attention", "llama3"]).prop_map(Value::from),
+            prop::collection::vec(
+                prop::sample::select(vec!["full_attention", "sliding_attention", "other"]),
+                0..40
+            )
+            .prop_map(Value::from),
+            (any::<f64>(), 0.0_f64..1.0).prop_map(|(theta, factor)| {
+                let part = json!({"rope_theta": theta, "rope_type": "linear", "factor": factor});
+                json!({"full_attention": part.clone(), "sliding_attention": part})
+            }),
+        ]
     }
 }

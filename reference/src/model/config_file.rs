@@ -334,9 +334,10 @@ fn rope(parameters: Option<&Value>, beside: Option<f64>, max_positions: u64) -> 
     Ok(RopeConfig { theta, scaling })
 }
 
+/// Numbers are computed with as 32-bit floats, in which they have to stand above zero too.
 fn above_zero(field: &'static str, value: Option<f64>) -> Result<Option<f64>> {
     match value {
-        Some(value) if !(value.is_finite() && value > 0.0) => {
+        Some(value) if !((value as f32).is_finite() && value as f32 > 0.0) => {
             Err(refused(field, "a number above 0", value.to_string()))
         }
         _ => Ok(value),

@@ -142,7 +142,7 @@ fn contexts_of_a_card_are_written_as_those_of_the_host() {
 
 #[test]
 fn half_precision_models_stay_near_their_wide_ones() {
-    for name in ["llama-tied", "qwen2-untied"] {
+    for name in ["llama-tied", "qwen2-untied", "qwen3-tied", "gemma"] {
         let [wide, _] = both(name).unwrap();
         for (dtype, bound) in [(DataType::BFloat16, 0.25), (DataType::Float16, 0.03)] {
             let options = LoadOptions { device: Device::Cpu, dtype: Some(dtype) };

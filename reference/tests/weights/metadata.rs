@@ -141,6 +141,12 @@ fn what_families_have_of_their_own() {
     assert_eq!((&config["model_type"], &config["sliding_window"]), (&json!("gemma3_text"), &json!(512)));
     assert_eq!(config["rope_scaling"], json!({ "rope_type": "linear", "factor": 8.0 }));
     assert_eq!((&config["rope_local_base_freq"], &config["query_pre_attn_scalar"]), (&json!(1e4), &json!(4)));
+    assert_eq!(config["layer_types"], json!(["sliding_attention"]));
+    // Without a window every layer is as those that have none.
+    let config = parse(&GgufFile::model("gemma3")).config_json().unwrap();
+    assert_eq!(config["layer_types"], json!(["full_attention"]));
+    let config = parse(&GgufFile::model("smollm3")).config_json().unwrap();
+    assert_eq!(config["no_rope_layer_interval"], 4);
 
     let phi = GgufFile::model("phi3")
         .floats("rope_factors_long.weight", &[2], &[1.5, 2.0])
@@ -157,7 +163,7 @@ fn what_families_have_of_their_own() {
 #[test]
 fn what_cannot_be_configured_says_why() {
     let error = |file: GgufFile| parse(&file).config_json().unwrap_err().to_string();
-    let all = "llama, qwen2, qwen3, gemma2, gemma3, phi3";
+    let all = "llama, smollm3, qwen2, qwen3, gemma, gemma2, gemma3, phi3";
     let unknown = format!("gguf.architecture: expected {all}, found \"mamba\"");
     assert_eq!(error(GgufFile::model("mamba")), unknown);
     let weights = Weights::from_file(MappedFile::from(Bytes::from(GgufFile::model("mamba").bytes())));
