@@ -161,6 +161,42 @@ fn messages_and_files_bring_it_back_to_the_bit() -> Outcome {
     Ok(())
 }
 
+/// Layers with windows, of several kinds, without rotation: all of them keep all positions in a message, and who takes it
+/// goes on with the SDK's words.
+#[test]
+fn a_context_of_any_family_goes_on_from_a_message() -> Outcome {
+    for name in ["qwen2-window", "qwen3-tied", "mistral", "smollm3", "gemma", "gemma2", "gemma3"] {
+        let bytes = std::fs::read(folder(name).join("expected.safetensors"))?;
+        let expected = SafeTensors::deserialize(&bytes)?;
+        let tokens = |array: &str| -> Result<Vec<u32>, Box<dyn Error>> {
+            let tensor = expected.tensor(array)?;
+            let ids = tensor.data().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
+            Ok(ids.map(u32::try_from).collect::<Result<_, _>>()?)
+        };
+        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+        let model = Model::open(folder(name), options, &mut |_, _| ())?;
+        let identity = ModelIdentity { model_hash: "ab".repeat(32), ..ModelIdentity::default() };
+        let runtime = Runtime::new(model, None, identity, None);
+        let prompt = Prompt::Tokens(tokens("input_ids")?);
+        let thought = runtime.think(&prompt, ThinkOptions { steps: 5, ..ThinkOptions::default() })?;
+        let message = thought.context.to_bytes(&Encoder::new(), &Route::default())?;
+        let received = Context::from_bytes(&message, Limits::default())?.context;
+        assert_eq!(received.seq_len(), tokens("input_ids")?.len() + 5, "{name}");
+        let options = GenerateOptions {
+            context: Some(received),
+            sampling: Sampling::greedy(),
+            max_tokens: 16,
+            ..GenerateOptions::default()
+        };
+        let generation = runtime.generate(&prompt, options, &mut |_| ControlFlow::Continue(()))?;
+        let (found, expected) = (generation.token_ids, tokens("greedy_latent")?);
+        // The SDK's went on behind the end of text.
+        assert_eq!(found, expected[..found.len()], "{name}");
+        assert!(found.len() == expected.len() || generation.finish == Finish::Stop, "{name}");
+    }
+    Ok(())
+}
+
 #[test]
 fn hidden_states_alone_rebuild_a_context() -> Outcome {
     for name in WITH_TEXT {

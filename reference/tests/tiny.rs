@@ -67,14 +67,14 @@ fn check(model: &str, what: &str, found: &[f32], expected: &[f32]) {
     assert!(worst <= TOLERANCE, "{model}: {what} differs by {worst:e}");
 }
 
-/// Latent steps feed rounding noise back into the model, which can multiply it by eight a step: they are held to the
-/// relative tolerance of AVP-RLN-017.
+/// Latent steps feed rounding noise back into the model, which can multiply it by eight a step: they are compared as a
+/// whole, relative to their length (AVP-RLN-017 allows ten times as much).
 fn check_latent(model: &str, what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{model}: {what}");
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
     let error = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
     let size = norm(&mut expected.iter().copied());
-    assert!(error <= 1e-3 * size, "{model}: {what} differs by {error:e} of {size}");
+    assert!(error <= TOLERANCE * size, "{model}: {what} differs by {error:e} of {size}");
 }
 
 fn best(logits: &[f32]) -> u32 {

@@ -113,7 +113,7 @@ MODELS = {
         None,
     ),
     "smollm3": (lambda: causal(SmolLM3Config, 64, 24, 28, 5, 4, 2), 14, torch.float32, None),
-    "gemma": (lambda: causal(GemmaConfig, 72, 24, 36, 2, 3, 1, head_dim=10), 13, torch.float32, None),
+    "gemma": (lambda: causal(GemmaConfig, 68, 24, 36, 2, 3, 1, head_dim=10), 13, torch.float32, None),
     "gemma2": (
         lambda: causal(
             Gemma2Config,
