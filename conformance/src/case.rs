@@ -122,6 +122,34 @@ pub struct Step {
     pub rss_growth_mib: Option<u64>,
     /// Patterns of what lies in the case's own folder afterwards: each fits a file, and each file fits one.
     pub files: Option<Vec<String>>,
+    /// What is done to the files in the case's own folder before the request is sent.
+    pub tamper: Vec<Tamper>,
+}
+
+/// Something done to files in a case's own folder. What an implementation keeps there is its own business, so files are
+/// damaged without a look at their form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tamper {
+    /// A file is made, and the folders above it.
+    Write {
+        /// Its path in the folder, plain names with `/` between them.
+        path: String,
+        /// Its bytes.
+        bytes: Arc<[u8]>,
+    },
+    /// In the name of every file one text becomes another.
+    Rename {
+        /// What stands there.
+        from: String,
+        /// What takes its place.
+        to: String,
+    },
+    /// Every file keeps so many of its first bytes.
+    Keep(u64),
+    /// Every file loses so many of its last bytes.
+    Lose(u64),
+    /// Every file becomes these bytes.
+    Fill(Arc<[u8]>),
 }
 
 /// Stands in `args` for the path of a name in a folder that the case has for itself: `{"$scratch": "cache"}`.
@@ -137,7 +165,7 @@ impl Step {
                 _ => false,
             }
         }
-        self.files.is_some() || self.args.values().any(named)
+        self.files.is_some() || !self.tamper.is_empty() || self.args.values().any(named)
     }
 }
 
@@ -190,6 +218,15 @@ pub enum PartContent {
     },
     /// A tensor near to this one.
     Close(CloseTensor),
+    /// A tensor near to one that an earlier step answered.
+    Near {
+        /// Index of that step.
+        step: usize,
+        /// Name of the part there.
+        part: String,
+        /// How near.
+        within: Within,
+    },
     /// A message that the dissector reads as a cache near to this one.
     Cache(Box<CloseCache>),
 }

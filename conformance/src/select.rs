@@ -218,6 +218,7 @@ mod tests {
                 expect: Expect::Alive,
                 rss_growth_mib: None,
                 files: None,
+                tamper: Vec::new(),
             }],
             relation: None,
             timeout_ms: None,

@@ -131,6 +131,7 @@ impl Draft {
             expect,
             rss_growth_mib: None,
             files: None,
+            tamper: Vec::new(),
         });
     }
 

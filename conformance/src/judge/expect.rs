@@ -104,6 +104,20 @@ impl Bench<'_> {
                     Some((expected, actual, note)) => fail(expected, actual, note),
                 };
             }
+            PartContent::Near { step, part, within } => {
+                let Some(earlier) = self.earlier_part(*step, part, false) else {
+                    let note = format!("step {} has no part `{part}` to compare with", step + 1);
+                    return fail(Value::Null, Value::Null, note);
+                };
+                let Some(expected) = super::tensor::close_to(earlier, *within) else {
+                    let note = format!("step {} answered no tensor to compare with", step + 1);
+                    return fail(Value::Null, Value::Null, note);
+                };
+                return match super::tensor::compare(&expected, blob) {
+                    None => check,
+                    Some((expected, actual, note)) => fail(expected, actual, note),
+                };
+            }
             PartContent::Cache(expected) => {
                 let comparer = Comparer { observed: self.observed };
                 return match super::cache::compare(expected, &blob.bytes, self.case.spec, &comparer) {

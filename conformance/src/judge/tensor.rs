@@ -15,6 +15,21 @@ const NOTHING: f64 = 1e-12;
 /// How an answered tensor misses an expected one: what was expected, what is there, and one sentence.
 pub(super) type Miss = (Value, Value, String);
 
+/// What is near to an answered tensor; `None` when it is no tensor of finite numbers.
+pub(super) fn close_to(blob: &Blob, within: Within) -> Option<CloseTensor> {
+    let dtype = match blob.dtype.as_deref() {
+        None | Some("f32") => Dtype::F32,
+        Some("f64") => Dtype::F64,
+        Some("f16") => Dtype::F16,
+        Some("bf16") => Dtype::Bf16,
+        Some(_) => return None,
+    };
+    let shape = blob.shape.clone()?;
+    let values = Matrix::of_bytes(dtype, &shape, &blob.bytes)?;
+    let finite = values.values.iter().all(|value| value.is_finite());
+    finite.then(|| CloseTensor { shape, values: values.to_f32_bytes().into(), through: None, within })
+}
+
 /// Compares an answered tensor; `None` when it is near enough.
 pub(super) fn compare(expected: &CloseTensor, blob: &Blob) -> Option<Miss> {
     let miss = |actual: Value, note: String| Some((described(expected), actual, note));

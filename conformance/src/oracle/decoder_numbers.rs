@@ -52,6 +52,16 @@ pub(super) fn hold() -> Result<(), SelfTestError> {
     Ok(())
 }
 
+/// One of the two models, and its prompt.
+pub(super) fn model_of(name: &str) -> Result<(Decoder, Vec<u32>), SelfTestError> {
+    let broken = |actual: String| SelfTestError { oracle: "decoder", expected: name.to_owned(), actual };
+    let all: Map<String, Value> = serde_json::from_str(NUMBERS).unwrap_or_default();
+    let numbers = all.get(name).cloned().unwrap_or_default();
+    let numbers: Numbers = serde_json::from_value(numbers).map_err(|error| broken(error.to_string()))?;
+    let made = TinyModel::new(&shape(name), numbers.seed);
+    Ok((Decoder::new(&made.config, &made.tensors).map_err(broken)?, numbers.ids))
+}
+
 /// The same sizes for both; Llama with heads that are narrower than the hidden state.
 fn shape(name: &str) -> TinyShape {
     let family = if name.starts_with("qwen2") { TinyFamily::Qwen2 } else { TinyFamily::Llama };

@@ -3,10 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::matrix::Matrix;
+use super::projection::{Projection, linear_projection};
 use super::realign::{
     DEFAULT_LAMBDA, normalized, realign_matrix, regularised_gram, soft_embedding, target_norm,
 };
-use crate::case::{Part, PartData};
+use crate::case::{Dtype, Part, PartData};
+
+fn finite(made: Matrix, shape: Vec<u64>) -> Result<(Matrix, Vec<u64>), String> {
+    match made.values.iter().all(|value| value.is_finite()) {
+        true => Ok((made, shape)),
+        false => Err("the right answer is not finite".to_owned()),
+    }
+}
 
 /// A numeric request: its arguments and tensors.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +56,68 @@ impl NumericRequest<'_> {
                     Some(_) => normalized(&made, self.number("rescale_to")?),
                 }
             }
+            "project_vocab" | "project_overlap" | "project_linear" => {
+                let made = match self.op {
+                    "project_linear" => self.linear()?,
+                    _ => self.projection()?.out,
+                };
+                let mut shape = self.part("hidden")?.shape.clone().unwrap_or_default();
+                if let Some(last) = shape.last_mut() {
+                    *last = made.cols as u64;
+                }
+                return finite(made, shape);
+            }
             other => return Err(format!("`{other}` answers no tensor that the oracle knows")),
         };
         let shape = self.part("hidden")?.shape.clone().unwrap_or_default();
-        match made.values.iter().all(|value| value.is_finite()) {
-            true => Ok((made, shape)),
-            false => Err("the right answer is not finite".to_owned()),
+        finite(made, shape)
+    }
+
+    /// Hidden states that went through a vocabulary.
+    ///
+    /// # Errors
+    /// A sentence when the request asks for no such thing, or its sizes do not fit.
+    pub fn projection(&self) -> Result<Projection, String> {
+        let temperature =
+            if self.args.contains_key("temperature") { self.number("temperature")? } else { 1.0 };
+        let (hidden, head) = (self.tensor("hidden")?, self.tensor("src_head")?);
+        let made = match self.op {
+            "project_overlap" => {
+                let (indices, shared) = (self.indices("src_indices")?, self.tensor("tgt_embed_shared")?);
+                Projection::overlap(&hidden, &head, &indices, &shared, temperature, self.target_norm()?)
+            }
+            _ => {
+                let embed = self.tensor("tgt_embed")?;
+                Projection::mediated(&hidden, &head, &embed, temperature, self.target_norm()?)
+            }
+        };
+        made.ok_or_else(|| "the sizes do not fit".to_owned())
+    }
+
+    fn linear(&self) -> Result<Matrix, String> {
+        let bias = self.parts.iter().any(|part| part.name == "bias");
+        let bias = if bias { Some(self.tensor("bias")?) } else { None };
+        let made = linear_projection(
+            &self.tensor("hidden")?,
+            &self.tensor("w")?,
+            bias.as_ref(),
+            self.target_norm()?,
+        );
+        made.ok_or_else(|| "the sizes do not fit".to_owned())
+    }
+
+    fn target_norm(&self) -> Result<Option<f64>, String> {
+        let given = self.args.contains_key("target_norm");
+        given.then(|| self.number("target_norm")).transpose()
+    }
+
+    fn indices(&self, name: &str) -> Result<Vec<usize>, String> {
+        let part = self.part(name)?;
+        match (&part.data, part.dtype) {
+            (PartData::Bytes(bytes), Some(Dtype::U32)) => {
+                Ok(bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b) as usize).collect())
+            }
+            _ => Err(format!("`{name}` is no list of u32 that is known beforehand")),
         }
     }
 

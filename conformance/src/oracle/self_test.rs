@@ -39,6 +39,7 @@ pub fn self_test() -> Result<(), SelfTestError> {
     contexts()?;
     numerics()?;
     super::decoder_numbers::hold()?;
+    super::projection_numbers::hold()?;
     messages()
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use super::starter::{Child, scaled};
+use super::tamper::tamper;
 use super::{CASE_LIMIT, RunOptions};
 use crate::adapter::{Blob, Lost, Request};
 use crate::case::{Case, PartData, SCRATCH, Step};
@@ -43,7 +44,11 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
     let scratch = case.steps.iter().any(Step::uses_scratch).then(TempDir::new).transpose();
     for step in &case.steps {
         let request = match &scratch {
-            Ok(scratch) => request_of(case, step, &observed, scratch.as_ref().map(TempDir::path)),
+            Ok(scratch) => {
+                let folder = scratch.as_ref().map(TempDir::path);
+                let tampered = folder.map_or(Ok(()), |folder| tamper(folder, &step.tamper));
+                tampered.and_then(|()| request_of(case, step, &observed, folder))
+            }
             Err(error) => Err(format!("no folder for the case: {error}")),
         };
         let request = match request {

@@ -9,6 +9,7 @@ mod plan;
 mod probe;
 mod record;
 mod starter;
+mod tamper;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

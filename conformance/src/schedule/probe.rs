@@ -169,6 +169,7 @@ impl RandomMessage {
                 expect: Expect::Ok { ok, should: Map::new(), parts: vec![payload] },
                 rss_growth_mib: None,
                 files: None,
+                tamper: Vec::new(),
             }],
             relation: None,
             timeout_ms: None,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::case::SCRATCH;
 
 use super::node::{Node, Parsed};
+use super::tamper_form::scratch_path;
 use super::vocabulary::MATCHERS;
 
 /// Most tokens that one list or vocabulary holds: more than any tokenizer of a published model has.
@@ -97,12 +98,7 @@ fn special(outer: &Node<'_>, kept: &[&str]) -> Parsed<Value> {
                 node.need("at")?.string()?;
             }
             if name == SCRATCH {
-                let path = node.string()?;
-                // It becomes a path of this machine: nothing but plain names.
-                let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-                if path.is_empty() || !path.split('/').all(|name| !name.is_empty() && plain(name)) {
-                    return Err(node.error("expected names of letters, digits and dashes, `/` between them"));
-                }
+                scratch_path(&node)?;
             }
             Ok(Value::Object(Map::from_iter([(name.to_owned(), made(&node, kept)?)])))
         }

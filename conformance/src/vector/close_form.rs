@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::case::{CloseTensor, Dtype, Part, Within};
+use crate::case::{CloseTensor, Dtype, Part, PartContent, Within};
 use crate::oracle::{Matrix, NumericRequest};
 
 use super::evaluate::Bases;
@@ -17,6 +17,21 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Bases<'_> {
+    /// `{from, …}` is near to what an earlier step answered, anything else to a tensor that is known.
+    pub(super) fn near(&self, node: &Node<'_>, step: usize, asked: &Asked<'_>) -> Parsed<PartContent> {
+        let Some(from) = node.get("from") else {
+            return Ok(PartContent::Close(self.close(node, asked)?));
+        };
+        node.object_of(&[&["from"], &Within::NAMES[..]].concat())?;
+        from.object_of(&["step", "part"])?;
+        let earlier = from.need("step")?.usize()?;
+        if earlier >= step {
+            return Err(from.error("an earlier step is meant"));
+        }
+        let part = from.need("part")?.string()?.to_owned();
+        Ok(PartContent::Near { step: earlier, part, within: within(node)? })
+    }
+
     /// `{shape, data}` or `{oracle, through}`, with tolerances.
     pub(super) fn close(&self, node: &Node<'_>, asked: &Asked<'_>) -> Parsed<CloseTensor> {
         node.object_of(&[&["shape", "data", "oracle", "through"], &Within::NAMES[..]].concat())?;

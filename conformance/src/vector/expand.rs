@@ -173,6 +173,10 @@ impl Expanded<'_> {
             expect,
             rss_growth_mib: rss_growth_mib.transpose()?,
             files: node.get("files").map(|files| files.strings()).transpose()?,
+            tamper: match node.get("tamper") {
+                Some(list) => list.list()?.iter().map(|one| bases.tamper(one)).collect::<Parsed<_>>()?,
+                None => Vec::new(),
+            },
         };
         self.steps.extend(std::iter::repeat_n(step, repeat));
         Ok(())

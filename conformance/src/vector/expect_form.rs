@@ -77,7 +77,7 @@ impl Bases<'_> {
     ) -> Parsed<PartContent> {
         if let Some(close) = node.get("close") {
             node.object_of(&["close"])?;
-            return Ok(PartContent::Close(self.close(&close, asked)?));
+            return self.near(&close, step, asked);
         }
         if let Some(json) = node.get("$json") {
             node.object_of(&["$json"])?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::case::{
     Case, CloseTensor, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, PatchedRange,
-    Relation, Source, Spec, Step,
+    Relation, Source, Spec, Step, Tamper,
 };
 use crate::requirement::Catalogue;
 
@@ -81,7 +81,8 @@ impl ManifestWriter {
         let mut all = Vec::new();
         for (step, count) in runs(steps) {
             let request = self.request(step).map(|(key, value)| (key, Some(value)));
-            all.push(object(request.into_iter().chain([("repeat", Some(json!(count)))])));
+            let more = [("repeat", Some(json!(count))), ("tamper", self.tamper(step))];
+            all.push(object(request.into_iter().chain(more)));
         }
         Digest::of(Value::Array(all).to_string().as_bytes())
     }
@@ -95,6 +96,7 @@ impl ManifestWriter {
                 ("expect", Some(expect)),
                 ("repeat", (count > 1).then(|| json!(count))),
                 ("rss_growth_mib", step.rss_growth_mib.map(|limit| json!(limit))),
+                ("tamper", self.tamper(step)),
                 ("files", step.files.as_ref().map(|files| json!(files))),
             ];
             all.push(object(request.into_iter().map(|(key, value)| (key, Some(value))).chain(more)));
@@ -106,6 +108,21 @@ impl ManifestWriter {
     fn request(&mut self, step: &Step) -> [(&'static str, Value); 3] {
         let parts = step.parts.iter().map(|part| self.part(part)).collect();
         [("args", Value::Object(step.args.clone())), ("op", json!(step.op)), ("parts", Value::Array(parts))]
+    }
+
+    /// What is done to files before the request is sent; `None` for nothing.
+    fn tamper(&mut self, step: &Step) -> Option<Value> {
+        let mut all = Vec::new();
+        for one in &step.tamper {
+            all.push(match one {
+                Tamper::Write { path, bytes } => json!({"bytes": self.bytes_object(bytes), "write": path}),
+                Tamper::Rename { from, to } => json!({"rename": from, "to": to}),
+                Tamper::Keep(count) => json!({"keep": count}),
+                Tamper::Lose(count) => json!({"lose": count}),
+                Tamper::Fill(bytes) => json!({"fill": self.bytes_object(bytes)}),
+            });
+        }
+        (!all.is_empty()).then_some(Value::Array(all))
     }
 
     fn part(&mut self, part: &Part) -> Value {
@@ -164,6 +181,11 @@ impl ManifestWriter {
                 vec![("same_as", json!({"part": part, "sent": sent, "step": step}))]
             }
             PartContent::Close(tensor) => vec![("close", self.close(tensor))],
+            PartContent::Near { step, part, within } => {
+                let from = ("from", Some(json!({"part": part, "step": step})));
+                let within = within.named().map(|(name, limit)| (name, Some(json!(limit))));
+                vec![("near", object(within.chain([from])))]
+            }
             PartContent::Cache(cache) => {
                 let tensors: Vec<_> = cache.tensors.iter().map(|tensor| self.close(tensor)).collect();
                 let content = sorted(&Value::Object(cache.content.clone()));

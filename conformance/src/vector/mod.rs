@@ -24,6 +24,7 @@ mod node;
 mod proof;
 mod recipe;
 mod sweep;
+mod tamper_form;
 mod vocabulary;
 mod yaml;
 

@@ -10,7 +10,7 @@ use super::vocabulary::FEATURES;
 use super::yaml::json_of_yaml;
 
 /// Keys that describe one step.
-const STEP_KEYS: &[&str] = &["op", "args", "in", "expect", "resource", "files", "repeat"];
+const STEP_KEYS: &[&str] = &["op", "args", "in", "expect", "resource", "files", "tamper", "repeat"];
 
 /// Keys of a recipe, besides a step's.
 const RECIPE_KEYS: &[&str] = &[

@@ -49,7 +49,15 @@ pub fn expect_ok(content: Value) -> Expect {
 }
 
 pub fn step(op: &str, args: Value, expect: Expect) -> Step {
-    Step { op: op.into(), args: object(args), parts: Vec::new(), expect, rss_growth_mib: None, files: None }
+    Step {
+        op: op.into(),
+        args: object(args),
+        parts: Vec::new(),
+        expect,
+        rss_growth_mib: None,
+        files: None,
+        tamper: Vec::new(),
+    }
 }
 
 pub fn part(name: &str, bytes: &[u8]) -> Part {

@@ -1,7 +1,7 @@
 //! One case for people.
 
 use avp_conformance::{
-    case::{Case, Part, PartData, Source, Step},
+    case::{Case, Part, PartData, Source, Step, Tamper},
     dissect::render::{Style, dump, text},
     event::Annotate,
     report::{spaced, text::Layout},
@@ -77,6 +77,16 @@ fn one(out: &mut String, case: &Case, index: usize, step: &Step, layout: &Layout
         String::new()
     };
     out.push_str(&layout.labelled(0, "sends", &format!("{which}{}", step.op)));
+    for one in &step.tamper {
+        let told = match one {
+            Tamper::Write { path, bytes } => format!("{path} is written, {} bytes", bytes.len()),
+            Tamper::Rename { from, to } => format!("{from} becomes {to} in the names of the case's files"),
+            Tamper::Keep(count) => format!("each of the case's files keeps its first {count} bytes"),
+            Tamper::Lose(count) => format!("each of the case's files loses its last {count} bytes"),
+            Tamper::Fill(bytes) => format!("each of the case's files becomes {} other bytes", bytes.len()),
+        };
+        out.push_str(&layout.labelled(2, "first", &told));
+    }
     if !step.args.is_empty() {
         out.push_str(&layout.labelled(2, "args", &short(&spaced(&Value::Object(step.args.clone())), ARGS)));
     }

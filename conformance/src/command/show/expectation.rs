@@ -54,6 +54,11 @@ fn accepted(ok: &Map<String, Value>, should: &Map<String, Value>, parts: &[Expec
                 let content = spaced(&Value::Object(cache.content.clone()));
                 format!("a message with {content} and {} tensors near to the oracle's", cache.tensors.len())
             }
+            PartContent::Near { step, part, within } => {
+                let within: Vec<String> =
+                    within.named().map(|(name, limit)| format!("{name} {limit:e}")).collect();
+                format!("near {part} answered by step {}, within {}", step + 1, within.join(", "))
+            }
             PartContent::Close(tensor) => {
                 let within: Vec<String> =
                     tensor.within.named().map(|(name, limit)| format!("{name} {limit:e}")).collect();

@@ -21,7 +21,15 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn step(op: &str, expect: Expect) -> Step {
-    Step { op: op.into(), args: Map::new(), parts: Vec::new(), expect, rss_growth_mib: None, files: None }
+    Step {
+        op: op.into(),
+        args: Map::new(),
+        parts: Vec::new(),
+        expect,
+        rss_growth_mib: None,
+        files: None,
+        tamper: Vec::new(),
+    }
 }
 
 fn case_of(steps: Vec<Step>) -> Case {
