@@ -10,8 +10,9 @@ use crate::requirement::{Catalogue, area_of};
 use super::embedded;
 
 /// Areas whose every requirement has a vector, or a reason why not.
-pub const COVERED_AREAS: &[&str] =
-    &["HDR", "META", "ENUM", "PAY", "CMP", "KV", "HASH", "HS", "SES", "RLN", "JSON"];
+pub const COVERED_AREAS: &[&str] = &[
+    "HDR", "META", "ENUM", "PAY", "CMP", "KV", "HASH", "HS", "SES", "RLN", "PRJ", "VAL", "QG", "MAP", "JSON",
+];
 
 /// Ids of the vectors that test one requirement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

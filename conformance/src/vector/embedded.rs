@@ -18,12 +18,16 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("hs.yaml", include_str!("../../../vectors/recipes/hs.yaml")),
     ("json.yaml", include_str!("../../../vectors/recipes/json.yaml")),
     ("kv.yaml", include_str!("../../../vectors/recipes/kv.yaml")),
+    ("map.yaml", include_str!("../../../vectors/recipes/map.yaml")),
     ("met.yaml", include_str!("../../../vectors/recipes/met.yaml")),
     ("meta.yaml", include_str!("../../../vectors/recipes/meta.yaml")),
     ("pay.yaml", include_str!("../../../vectors/recipes/pay.yaml")),
+    ("prj.yaml", include_str!("../../../vectors/recipes/prj.yaml")),
+    ("qg.yaml", include_str!("../../../vectors/recipes/qg.yaml")),
     ("rln.yaml", include_str!("../../../vectors/recipes/rln.yaml")),
     ("ses.yaml", include_str!("../../../vectors/recipes/ses.yaml")),
     ("sto.yaml", include_str!("../../../vectors/recipes/sto.yaml")),
+    ("val.yaml", include_str!("../../../vectors/recipes/val.yaml")),
     ("xfr.yaml", include_str!("../../../vectors/recipes/xfr.yaml")),
 ];
 
