@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::random::Random;
 use crate::case::{
     Case, Dtype, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, PatchedRange,
-    Relation, Source, Spec, Step,
+    Relation, Source, Spec, Step, Tamper,
 };
 
 /// Both dialects.
@@ -133,6 +133,13 @@ impl Draft {
             files: None,
             tamper: Vec::new(),
         });
+    }
+
+    /// Does this to the files of the case before the last step's request is sent.
+    pub(super) fn tamper(&mut self, tamper: Tamper) {
+        if let Some(step) = self.case.steps.last_mut() {
+            step.tamper.push(tamper);
+        }
     }
 
     /// The last step may let memory grow by no more than this.

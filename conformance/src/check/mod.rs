@@ -12,9 +12,11 @@ mod draft;
 mod encoding;
 mod fault;
 mod handshake;
+mod map;
 mod message;
 mod model;
 mod mutation;
+mod project;
 mod random;
 mod realign;
 mod resource;
@@ -25,6 +27,7 @@ mod tensor;
 mod text;
 mod tiny;
 mod transfer;
+mod validation;
 mod value;
 mod vocabulary;
 
@@ -33,7 +36,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 18] = [
+const PROPERTIES: [&[Property]; 21] = [
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -46,6 +49,9 @@ const PROPERTIES: [&[Property]; 18] = [
     handshake::PROPERTIES,
     session::PROPERTIES,
     realign::PROPERTIES,
+    project::PROPERTIES,
+    validation::PROPERTIES,
+    map::PROPERTIES,
     text::PROPERTIES,
     context::PROPERTIES,
     store::PROPERTIES,

@@ -107,26 +107,26 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
 ];
 
-const TYPES: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::Bf16];
+pub(super) const TYPES: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::Bf16];
 
 /// Sizes with the smallest among them.
-fn size(random: &mut Random, most: usize) -> usize {
+pub(super) fn size(random: &mut Random, most: usize) -> usize {
     if random.once_in(4) { 1 } else { random.between(1, most) }
 }
 
 /// Whole numbers up to 127 over 32.
-fn values(random: &mut Random, count: usize) -> Vec<f32> {
+pub(super) fn values(random: &mut Random, count: usize) -> Vec<f32> {
     (0..count).map(|_| (random.below(255) as f32 - 127.0) / 32.0).collect()
 }
 
 /// Embeddings with a common direction, as those of real models have: the mean of numbers that cancel out would be made of
 /// rounding errors.
-fn embeddings(random: &mut Random, rows: usize, dim: usize) -> Part {
+pub(super) fn embeddings(random: &mut Random, name: &str, rows: usize, dim: usize) -> Part {
     let values: Vec<f32> = values(random, rows * dim).iter().map(|value| value + 3.0).collect();
-    numbers("embed", random.pick(&TYPES), &[rows, dim], &values)
+    numbers(name, random.pick(&TYPES), &[rows, dim], &values)
 }
 
-fn numbers(name: &str, dtype: Dtype, shape: &[usize], values: &[f32]) -> Part {
+pub(super) fn numbers(name: &str, dtype: Dtype, shape: &[usize], values: &[f32]) -> Part {
     let bytes: Vec<u8> = match dtype {
         Dtype::F16 => values.iter().flat_map(|value| f16_bits(*value).to_le_bytes()).collect(),
         Dtype::Bf16 => values.iter().flat_map(|value| bf16_bits(*value).to_le_bytes()).collect(),
@@ -136,12 +136,12 @@ fn numbers(name: &str, dtype: Dtype, shape: &[usize], values: &[f32]) -> Part {
     tensor(name, dtype, &shape, bytes)
 }
 
-fn random_tensor(random: &mut Random, name: &str, shape: &[usize]) -> Part {
+pub(super) fn random_tensor(random: &mut Random, name: &str, shape: &[usize]) -> Part {
     let values = values(random, shape.iter().product());
     numbers(name, random.pick(&TYPES), shape, &values)
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -150,7 +150,14 @@ fn object(value: Value) -> Map<String, Value> {
 
 /// `ok` with the tensor that the oracle makes of the request. A case whose request the oracle can't answer expects what
 /// nothing can give, so that the mistake shows.
-fn near(op: &str, args: &Value, parts: &[Part], name: &str, through: Option<&str>, within: Within) -> Expect {
+pub(super) fn near(
+    op: &str,
+    args: &Value,
+    parts: &[Part],
+    name: &str,
+    through: Option<&str>,
+    within: Within,
+) -> Expect {
     let args = object(args.clone());
     let request = NumericRequest { op, args: &args, parts };
     let close = || -> Result<CloseTensor, String> {
@@ -285,7 +292,8 @@ fn either_length(args: &Value, parts: &[Part]) -> Expect {
 fn soft_embed(random: &mut Random, draft: &mut Draft) {
     let (vocabulary, dim) = (size(random, 40), size(random, 10));
     let count = if random.once_in(8) { 0 } else { size(random, 4) };
-    let parts = vec![random_tensor(random, "hidden", &[count, dim]), embeddings(random, vocabulary, dim)];
+    let parts =
+        vec![random_tensor(random, "hidden", &[count, dim]), embeddings(random, "embed", vocabulary, dim)];
     let args = json!({ "temperature": random.pick(&[0.25, 1.0, 2.0, 8.0, 64.0]) });
     let expect = either_length(&args, &parts);
     draft.settled_here("A-039");
@@ -316,7 +324,8 @@ fn large(random: &mut Random, draft: &mut Draft) {
 
 fn length(random: &mut Random, draft: &mut Draft) {
     let (vocabulary, dim, count) = (random.between(2, 24), random.between(2, 8), size(random, 3));
-    let parts = vec![random_tensor(random, "hidden", &[count, dim]), embeddings(random, vocabulary, dim)];
+    let parts =
+        vec![random_tensor(random, "hidden", &[count, dim]), embeddings(random, "embed", vocabulary, dim)];
     let mut args = json!({ "temperature": 2.0 });
     if !draft.index().is_multiple_of(3) {
         draft.requires("rescale_soft_embedding");

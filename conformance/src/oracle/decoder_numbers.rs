@@ -53,6 +53,7 @@ pub(super) fn hold() -> Result<(), SelfTestError> {
 }
 
 /// One of the two models, and its prompt.
+#[cfg(test)]
 pub(super) fn model_of(name: &str) -> Result<(Decoder, Vec<u32>), SelfTestError> {
     let broken = |actual: String| SelfTestError { oracle: "decoder", expected: name.to_owned(), actual };
     let all: Map<String, Value> = serde_json::from_str(NUMBERS).unwrap_or_default();
