@@ -264,11 +264,14 @@ mod tests {
 
     #[test]
     fn the_oracles_are_right_and_quick() {
-        self_test().unwrap();
-        let start = std::time::Instant::now();
-        self_test().unwrap();
-        // 5 ms in a release build; a debug build on a busy machine gets more.
-        assert!(start.elapsed() < std::time::Duration::from_millis(200), "{:?}", start.elapsed());
+        let took = || {
+            let start = std::time::Instant::now();
+            self_test().unwrap();
+            start.elapsed()
+        };
+        // 5 ms in a release build; a debug build on a busy machine gets more, and a second chance.
+        let quickest = (0..5).map(|_| took()).min().unwrap();
+        assert!(quickest < std::time::Duration::from_millis(200), "{quickest:?}");
     }
 
     #[test]
