@@ -262,8 +262,10 @@ impl Pair {
             1 => branches.remove(0).1,
             _ => Expect::Either(branches),
         };
-        let parts =
-            vec![part("source_weights", self.source.model.weights()), part("weights", self.target.model.weights())];
+        let parts = vec![
+            part("source_weights", self.source.model.weights()),
+            part("weights", self.target.model.weights()),
+        ];
         draft.step("transfer", self.args(args), parts, expect);
     }
 
@@ -301,8 +303,10 @@ impl Pair {
             "primed_len?": 0,
             "warnings": {"$nonempty": true},
         });
-        let parts =
-            vec![part("source_weights", self.source.model.weights()), part("weights", self.target.model.weights())];
+        let parts = vec![
+            part("source_weights", self.source.model.weights()),
+            part("weights", self.target.model.weights()),
+        ];
         draft.step("transfer", self.args(args), parts, ok(right, Vec::new()));
     }
 }
@@ -356,10 +360,10 @@ fn twice(random: &mut Random, draft: &mut Draft) {
 fn calibrated(random: &mut Random, draft: &mut Draft) {
     let pair = Pair::draw(random, plan(draft, 1));
     let tensors = &pair.target.model.tensors;
-    let Some(embed) = tensors.iter().find(|tensor| tensor.name == "model.embed_tokens.weight") else { return };
-    let side = |name: &str, tiny: &Tiny, vocab: &TokenIds| {
-        json!({"model_id": name, "config": tiny.model.config, "vocab": vocab})
+    let Some(embed) = tensors.iter().find(|tensor| tensor.name == "model.embed_tokens.weight") else {
+        return;
     };
+    let side = |name: &str, tiny: &Tiny, vocab: &TokenIds| json!({"model_id": name, "config": tiny.model.config, "vocab": vocab});
     let args = json!({
         "cache_dir": {"$scratch": "cache"},
         "source": side("example/one", &pair.source, &pair.source_vocab),
@@ -373,7 +377,8 @@ fn calibrated(random: &mut Random, draft: &mut Draft) {
 
 fn gate(random: &mut Random, draft: &mut Draft) {
     // A cache of 320 positions, 20 of them latent, is a prompt of 300.
-    let (prompt, steps, passed) = [(300, 20, true), (301, 2, false), (300, 2, true), (330, 0, false)][draft.index() % 4];
+    let (prompt, steps, passed) =
+        [(300, 20, true), (301, 2, false), (300, 2, true), (330, 0, false)][draft.index() % 4];
     let plan = Plan { prompt, source: 2 + draft.index() % 2, ..plan(draft, steps) };
     let mut right = json!({"quality_gate_passed": passed});
     if !passed {
@@ -391,7 +396,8 @@ mod tests {
     #[test]
     fn clear_transfers_are_found() {
         for (index, overlap) in [(0, false), (6, false), (9, true)] {
-            let plan = Plan { source: index % 4, target: index / 4, steps: 2, vectors: 1, prompt: 0, overlap };
+            let plan =
+                Plan { source: index % 4, target: index / 4, steps: 2, vectors: 1, prompt: 0, overlap };
             let pair = Pair::draw(&mut Random::new(5, "crossing", index as u32), plan);
             assert!(pair.is_clear(), "{index}");
             let args = pair.args(json!({}));

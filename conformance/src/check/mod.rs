@@ -7,6 +7,7 @@
 mod cache;
 mod config;
 mod context;
+mod crossing;
 mod decoding;
 mod draft;
 mod encoding;
@@ -36,7 +37,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 21] = [
+const PROPERTIES: [&[Property]; 22] = [
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -57,6 +58,7 @@ const PROPERTIES: [&[Property]; 21] = [
     store::PROPERTIES,
     transfer::PROPERTIES,
     model::PROPERTIES,
+    crossing::PROPERTIES,
     resource::PROPERTIES,
 ];
 

@@ -38,7 +38,7 @@ impl Tiny {
     ) -> (Self, T) {
         let mut tries = 0;
         loop {
-            let Some(tiny) = Self::new(&shape(random, kind), random.u64()) else { continue };
+            let Some(tiny) = Self::new(&shape(random, kind), random.u64(), None) else { continue };
             let (made, liked) = judge(random, &tiny);
             tries += 1;
             if liked || tries == TRIES {
@@ -47,8 +47,21 @@ impl Tiny {
         }
     }
 
-    fn new(shape: &TinyShape, seed: u64) -> Option<Self> {
-        let model = TinyModel::new(shape, seed);
+    /// A model of a kind with so many tokens, which reads so many positions.
+    pub(super) fn sized(random: &mut Random, kind: usize, vocab_size: usize, positions: usize) -> Self {
+        loop {
+            let shape = TinyShape { vocab_size, ..shape(random, kind) };
+            if let Some(tiny) = Self::new(&shape, random.u64(), Some(positions)) {
+                return tiny;
+            }
+        }
+    }
+
+    fn new(shape: &TinyShape, seed: u64, positions: Option<usize>) -> Option<Self> {
+        let mut model = TinyModel::new(shape, seed);
+        if let Some(positions) = positions {
+            model.config["max_position_embeddings"] = positions.into();
+        }
         let mut shaken = model.clone();
         let values = shaken.tensors.iter_mut().flat_map(|tensor| &mut tensor.values);
         values.for_each(|value| *value = f32::from_bits(value.to_bits() ^ 1));
