@@ -1,4 +1,4 @@
-//! Contexts and the quality gate.
+//! Contexts.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,6 @@ use super::request::{Request, invalid, short_name};
 use super::{kv, metadata};
 use crate::context::{ContextMessage, ContextState};
 use crate::error::{Error, ErrorClass};
-use crate::session::quality;
 use crate::wire::{Decoder, Encoder};
 
 /// The device that every machine has.
@@ -123,29 +122,4 @@ pub(super) fn context_from_bytes<'a>(request: &Request<'a>) -> Outcome<'a> {
             answer.tensor("hidden", short_name(states.dtype()), states.shape(), states.bytes().to_vec())
         }
     })
-}
-
-#[derive(Deserialize)]
-struct Assess {
-    prompt_tokens: i64,
-    #[serde(default)]
-    max_prompt_tokens: Option<i64>,
-}
-
-pub(super) fn assess_transfer<'a>(request: &Request<'a>) -> Outcome<'a> {
-    let args: Assess = request.args()?;
-    let count = |field, tokens: i64| {
-        u64::try_from(tokens).map_err(|_| invalid(field, "no negative count", tokens.to_string()))
-    };
-    let max = args.max_prompt_tokens.map(|max| count("max_prompt_tokens", max)).transpose()?;
-    let assessment = quality::assess_transfer(
-        count("prompt_tokens", args.prompt_tokens)?,
-        max.unwrap_or(quality::MAX_PROMPT_TOKENS),
-    );
-    Ok(Answer::new(json!({
-        "recommend_latent": assessment.recommend_latent,
-        "prompt_tokens": assessment.prompt_tokens,
-        "reason": assessment.reason,
-        "effective_rank_ratio": assessment.effective_rank_ratio,
-    })))
 }

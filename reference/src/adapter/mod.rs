@@ -12,6 +12,7 @@ mod hashes;
 mod hello;
 mod inspect;
 mod kv;
+mod maps;
 mod messages;
 pub mod metadata;
 mod metrics;
@@ -31,6 +32,9 @@ mod sizes;
 mod stores;
 mod tensors;
 mod text;
+#[cfg(feature = "model")]
+mod transfer;
+mod validation;
 
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};

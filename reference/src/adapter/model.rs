@@ -58,11 +58,7 @@ impl Args<'_> {
         let Some(config) = self.config else {
             return Err(invalid("config", "a model: config and weights, or its name", "none"));
         };
-        let part = request.parts().iter().find(|part| part.name == "weights");
-        let part = part.ok_or_else(|| invalid("parts", "weights", "no such part"))?;
-        let weights = Weights::from_file(Bytes::copy_from_slice(part.bytes).into())?;
-        let model = Model::load(ModelConfig::from_text(config.get())?, weights, OPTIONS, &mut |_, _| ())?;
-        Ok(Arc::new(Runtime::new(model, None, identity_of(config.get())?, None)))
+        Ok(Arc::new(load(request, config, "weights")?))
     }
 
     fn prompt(&self) -> crate::Result<Prompt> {
@@ -80,6 +76,15 @@ impl Args<'_> {
     }
 }
 
+/// A model that came along, its weights in the part of that name.
+pub(super) fn load(request: &Request<'_>, config: &RawValue, weights: &str) -> crate::Result<Runtime> {
+    let part = request.parts().iter().find(|part| part.name == weights);
+    let part = part.ok_or_else(|| invalid("parts", weights, "no such part"))?;
+    let weights = Weights::from_file(Bytes::copy_from_slice(part.bytes).into())?;
+    let model = Model::load(ModelConfig::from_text(config.get())?, weights, OPTIONS, &mut |_, _| ())?;
+    Ok(Runtime::new(model, None, identity_of(config.get())?, None))
+}
+
 pub(super) fn think<'a>(request: &Request<'a>) -> Outcome<'a> {
     let args: Args<'a> = request.args()?;
     let steps = args.steps.map_or(Ok(DEFAULT_STEPS), |steps| {
@@ -94,8 +99,10 @@ pub(super) fn think<'a>(request: &Request<'a>) -> Outcome<'a> {
     let context = Args::context(request)?;
     let rescale = args.rescale.unwrap_or_default();
     let connector = args.connector(request)?;
-    let thought = connector
-        .think(&args.prompt()?, ThinkOptions { steps, context, output, rescale, accept_structural: false })?;
+    let thought = connector.think(
+        &args.prompt()?,
+        ThinkOptions { steps, context, output, rescale, ..ThinkOptions::default() },
+    )?;
     let message = thought.context.to_bytes(&Encoder::new().dialect(request.dialect), &Route::default())?;
     let payload = thought.context.payload_type().map(PayloadType::as_str);
     let answer = Answer::new(json!({

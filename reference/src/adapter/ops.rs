@@ -4,9 +4,11 @@ use super::answer::Outcome;
 #[cfg(feature = "model")]
 use super::model;
 use super::request::Request;
+#[cfg(feature = "model")]
+use super::transfer;
 use super::{
-    context, handshake, hashes, hello, inspect, kv, messages, metrics, process, project, realign, sessions,
-    sizes, stores, tensors, text,
+    context, handshake, hashes, hello, inspect, kv, maps, messages, metrics, process, project, realign,
+    sessions, sizes, stores, tensors, text, validation,
 };
 
 /// An operation's function.
@@ -54,7 +56,18 @@ const OPS: &[(&str, Handler)] = &[
     ("project_vocab", project::project_vocab),
     ("project_overlap", project::project_overlap),
     ("project_linear", project::project_linear),
-    ("assess_transfer", context::assess_transfer),
+    ("calibrate", maps::calibrate),
+    ("map_id", maps::map_id),
+    ("map_save", maps::map_save),
+    ("map_find", maps::map_find),
+    ("map_load", maps::map_load),
+    ("map_import", maps::map_import),
+    ("effective_rank", validation::effective_rank),
+    ("validation_texts", validation::validation_texts),
+    ("validate_cosine", validation::validate_cosine),
+    ("validate_ppl", validation::validate_ppl),
+    ("validate_decide", validation::validate_decide),
+    ("assess_transfer", validation::assess_transfer),
     ("context_to_bytes", context::context_to_bytes),
     ("context_from_bytes", context::context_from_bytes),
     ("store_script", stores::store_script),
@@ -73,6 +86,8 @@ const OPS: &[(&str, Handler)] = &[
     ("generate", model::generate),
     #[cfg(feature = "model")]
     ("connector_info", model::connector_info),
+    #[cfg(feature = "model")]
+    ("transfer", transfer::transfer),
     #[cfg(target_os = "linux")]
     ("rss", process::rss),
     #[cfg(test)]
@@ -91,5 +106,5 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Whether an operation's JSON may be as long as vocabularies are.
 pub(super) fn carries_vocabulary(op: &str) -> bool {
-    matches!(op, "tokenizer_hash" | "vocab_overlap" | "resolve")
+    matches!(op, "tokenizer_hash" | "vocab_overlap" | "resolve" | "calibrate" | "transfer")
 }

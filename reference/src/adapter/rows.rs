@@ -44,11 +44,12 @@ impl Rows {
     }
 
     /// As [`of`](Self::of), with rows as long as these.
-    pub(super) fn beside(&self, request: &Request<'_>, name: &'static str) -> Result<Self, Refusal> {
-        let other = Self::of(request, name)?;
+    pub(super) fn beside(&self, request: &Request<'_>, name: impl AsRef<str>) -> Result<Self, Refusal> {
+        let other = Self::of(request, name.as_ref())?;
         if other.dim != self.dim {
             let (expected, found) = (format!("rows of {} values", self.dim), other.dim.to_string());
-            return Err(Error::new(ErrorClass::ShapeMismatch, name, expected, found).into());
+            let found = format!("{found} in {}", name.as_ref());
+            return Err(Error::new(ErrorClass::ShapeMismatch, "parts", expected, found).into());
         }
         Ok(other)
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod maps;
 mod projection;
 
 fn frame(request: &Value, blob: &[u8]) -> Vec<u8> {

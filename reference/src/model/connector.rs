@@ -1,12 +1,15 @@
 //! What every engine that agents think with looks like from outside (AVP-API).
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::context::Context;
+use super::cross_model::Transfer;
 use super::device::Device;
 use super::sampling::Sampling;
 use crate::error::{Error, ErrorClass, Result};
-use crate::session::ModelIdentity;
+use crate::session::quality::QualityGate;
+use crate::session::{ModelIdentity, Vocabulary};
 use crate::text::ChatMessage;
 use crate::transfer::diagnostics::TransferDiagnostics;
 use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
@@ -90,6 +93,9 @@ pub struct ThinkOptions {
     pub context: Option<Context>,
     /// What to leave behind.
     pub output: ThinkOutput,
+    /// How many of the last hidden states the context keeps, those of the prompt included; one is what a latent step goes
+    /// on from. More are for transfers to another model that take several.
+    pub states: usize,
     /// Whether soft embeddings are brought to the embeddings' mean norm (AVP-RLN-013, A-039).
     pub rescale: bool,
     /// Whether a context of another model hash is taken when its shape fits.
@@ -102,9 +108,20 @@ impl Default for ThinkOptions {
             steps: DEFAULT_STEPS,
             context: None,
             output: ThinkOutput::Auto,
+            states: 1,
             rescale: false,
             accept_structural: false,
         }
+    }
+}
+
+/// The engine that a context comes from.
+#[derive(Clone)]
+pub struct Source(pub Arc<dyn Connector>);
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Source").field(&self.0.identity().model_id).finish()
     }
 }
 
@@ -113,6 +130,16 @@ impl Default for ThinkOptions {
 pub struct GenerateOptions {
     /// What to go on from. Given by value: a context that nobody else holds is continued in place.
     pub context: Option<Context>,
+    /// The engine that the context comes from (AVP-API-002). When its model is another one, the context's last hidden
+    /// states are projected onto this one, if `cross_model` allows it; else the context is left out, with a warning
+    /// (AVP-API-007). When it is the same model, nothing changes.
+    pub source: Option<Source>,
+    /// Whether contexts of other models may be projected. Experimental: what it gives depends on the task.
+    pub cross_model: bool,
+    /// How many of the last hidden states are projected.
+    pub vectors: usize,
+    /// Up to where a transfer to another model is advised; beyond it goes on with a warning (AVP-QG-005).
+    pub gate: QualityGate,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// Tokens written at most.
@@ -127,6 +154,10 @@ impl Default for GenerateOptions {
     fn default() -> Self {
         Self {
             context: None,
+            source: None,
+            cross_model: false,
+            vectors: 1,
+            gate: QualityGate::default(),
             sampling: Sampling::default(),
             max_tokens: DEFAULT_MAX_TOKENS,
             stop_tokens: Vec::new(),
@@ -180,6 +211,8 @@ pub struct Generation {
     pub finish: Finish,
     /// What the model knows now: context, prompt and all tokens but the last.
     pub context: Context,
+    /// How another model's context came in, where one did.
+    pub transfer: Option<Transfer>,
     /// What it took (AVP-MET-002).
     pub metrics: GenerateMetrics,
     /// What was seen (AVP-MET-003).
@@ -236,6 +269,25 @@ pub trait Connector: Send + Sync {
     /// `engine_unavailable` for a context that the engine cannot take; `incompatible_models` for a foreign one.
     fn generate(&self, prompt: &Prompt, options: GenerateOptions, on_text: OnText<'_>) -> Result<Generation>;
 
+    /// Logits of final hidden states, [n, hidden] → [n, vocabulary], by the output head (AVP-PRJ-029), in f32.
+    ///
+    /// # Errors
+    /// `engine_unavailable` when the engine does not show them; `shape_mismatch` for rows of another width.
+    fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
+        let _ = states;
+        self.require(Wish::CrossModel)?;
+        Err(Error::new(ErrorClass::EngineUnavailable, "connector.logits", "the output head", "none shown"))
+    }
+
+    /// Its tokens and their ids.
+    ///
+    /// # Errors
+    /// `engine_unavailable` when the engine does not show them; `configuration` for a model without a tokenizer.
+    fn vocabulary(&self) -> Result<Vocabulary<'static>> {
+        self.require(Wish::CrossModel)?;
+        Err(Error::new(ErrorClass::EngineUnavailable, "connector.vocabulary", "the tokens", "none shown"))
+    }
+
     /// Refuses what the engine cannot do (AVP-API-005, 006).
     ///
     /// # Errors
@@ -248,6 +300,9 @@ pub trait Connector: Send + Sync {
             }
             Wish::Context => {
                 (can.context, "connector.context", "no context, or an engine that opens its cache")
+            }
+            Wish::CrossModel => {
+                (can.cross_model, "connector.cross_model", "an engine with hidden states, head and tokens")
             }
         };
         if able {
@@ -264,4 +319,6 @@ pub enum Wish {
     Think,
     /// Going on from a context.
     Context,
+    /// Taking and giving contexts of other models.
+    CrossModel,
 }

@@ -24,6 +24,8 @@ pub struct Context {
     pub(crate) num_steps: u64,
     pub(crate) cache: Option<KvCache>,
     pub(crate) hidden: Option<HiddenStates>,
+    /// Which map projected the hidden states; empty where none did.
+    pub(crate) avp_map_id: String,
 }
 
 /// Final hidden states, after the last norm, and the tokens that they stand for.
@@ -87,6 +89,13 @@ impl Context {
     #[must_use]
     pub fn model_family(&self) -> &str {
         &self.model_family
+    }
+
+    /// Which map projected the hidden states, which are input embeddings of the model named here then (AVP-HS-045); empty
+    /// where none did.
+    #[must_use]
+    pub fn avp_map_id(&self) -> &str {
+        &self.avp_map_id
     }
 
     /// Latent steps that led here, those of all `think` calls.
@@ -183,6 +192,7 @@ impl Context {
             hidden_dim: self.hidden_dim,
             num_layers: self.num_layers,
             mode: Mode::Latent,
+            avp_map_id: self.avp_map_id.clone(),
             extra: BTreeMap::from([
                 (crate::context::MODEL_HASH.to_owned(), self.model_hash.clone()),
                 (crate::context::MODEL_FAMILY.to_owned(), self.model_family.clone()),
@@ -262,6 +272,7 @@ impl Context {
             num_steps: parts.num_steps,
             cache: None,
             hidden: None,
+            avp_map_id: message.metadata.avp_map_id.clone(),
         };
         let route = Route {
             session_id: parts.session_id,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::connector::{
-    Connector, DEFAULT_MAX_TOKENS, DEFAULT_STEPS, GenerateOptions, Generation, OnText, Prompt, ThinkOptions,
-    Thought,
+    Connector, DEFAULT_MAX_TOKENS, DEFAULT_STEPS, GenerateOptions, Generation, OnText, Prompt, Source,
+    ThinkOptions, Thought,
 };
 use super::context::Context;
 use super::decoder::LoadOptions;
@@ -32,6 +32,10 @@ pub struct Easy {
 pub struct Ask<'a> {
     /// The model's name, folder or file.
     pub model: &'a str,
+    /// The model that thinks, when it is another one.
+    pub source_model: Option<&'a str>,
+    /// Whether what another model thought may be projected onto this one (AVP-API-007). Experimental.
+    pub cross_model: bool,
     /// A user's message.
     pub prompt: &'a str,
     /// Latent steps before the text; 0 for none.
@@ -56,6 +60,8 @@ impl<'a> Ask<'a> {
     pub fn new(model: &'a str, prompt: &'a str) -> Self {
         Self {
             model,
+            source_model: None,
+            cross_model: false,
             prompt,
             steps: DEFAULT_STEPS,
             context: None,
@@ -127,7 +133,7 @@ impl Easy {
         Ok(thought)
     }
 
-    /// Thinks and writes: the context comes from the store or the caller, grows by the prompt and the latent steps, is
+    /// Thinks and writes, if need be with two models: the context comes from the store or the caller, grows by the prompt and the latent steps, is
     /// kept under its key, and the text is written behind it (AVP-STO-006).
     ///
     /// # Errors
@@ -140,16 +146,19 @@ impl Easy {
             return Err(configuration("store", "a store for store_key and prior_key", "none"));
         }
         let connector = self.connector(ask.model)?;
+        let source = ask.source_model.map(|name| self.connector(name)).transpose()?;
+        let thinker = source.as_ref().unwrap_or(&connector);
         let prior = ask.prior_key.and_then(|key| ask.store?.get(key)).map(|context| (*context).clone());
         let mut context = prior.or(ask.context);
         let has_prior_context = context.is_some();
         let mut think_duration_s = 0.0;
         let mut warnings = Vec::new();
         let prompt = Prompt::from(ask.prompt);
-        if ask.steps > 0 {
-            check_can_think(&*connector)?;
+        // What crosses to another model is what thinking leaves, if only after reading the prompt.
+        if ask.steps > 0 || source.is_some() {
+            check_can_think(&**thinker)?;
             let options = ThinkOptions { steps: ask.steps, context, ..ThinkOptions::default() };
-            let thought = connector.think(&prompt, options)?;
+            let thought = thinker.think(&prompt, options)?;
             think_duration_s = thought.metrics.think_duration_s;
             warnings = thought.diagnostics.warnings;
             context = Some(thought.context);
@@ -161,6 +170,8 @@ impl Easy {
         }
         let options = GenerateOptions {
             context,
+            source: source.map(Source),
+            cross_model: ask.cross_model,
             sampling: ask.sampling.unwrap_or_else(|| connector.sampling()),
             max_tokens: ask.max_tokens,
             ..GenerateOptions::default()

@@ -104,14 +104,39 @@ impl Model {
         Ok(sums[0] << 32 | sums[1])
     }
 
+    /// Logits, [n, vocab], of final hidden states, [n, hidden], without a cap where the family has one. On a card in f32
+    /// whatever the weights' type: rounded logits would change a softmax over them.
+    ///
+    /// # Errors
+    /// `shape_mismatch` for another width.
+    pub fn all_logits(&self, states: &[f32]) -> Result<Vec<f32>> {
+        self.check_width(states)?;
+        let matrix = self.head.as_ref().map_or(&self.embedding, |head| &head.matrix);
+        on_the_pool(|| matrix.products(states))
+    }
+
+    /// The input embedding, in the place where the model lives.
+    pub(super) fn embedding(&self) -> &Matrix {
+        &self.embedding
+    }
+
+    /// The input embedding in f32, [vocab, hidden], from the weights' file.
+    ///
+    /// # Errors
+    /// When the weights' file has gone bad since it was opened.
+    pub fn input_embedding(&self) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; self.config.vocab_size * self.config.hidden_size];
+        let name = self.embedding_name();
+        self.weights.read_f32(&name, &mut values)?;
+        self.weights.release(&name);
+        Ok(values)
+    }
+
     /// Mean norm of the rows of the input embedding (AVP-RLN-007).
     ///
     /// # Errors
     /// When the weights' file has gone bad since it was opened.
     pub fn target_norm(&self) -> Result<f32> {
-        let (vocab, hidden) = (self.config.vocab_size, self.config.hidden_size);
-        let mut values = vec![0.0; vocab * hidden];
-        self.weights.read_f32(&self.embedding_name(), &mut values)?;
-        transfer::target_norm(&values, hidden)
+        transfer::target_norm(&self.input_embedding()?, self.config.hidden_size)
     }
 }

@@ -1,6 +1,6 @@
 //! Matrices of weights, [out, in], and what they do to rows.
 
-use burn::tensor::{Bytes, TensorData};
+use burn::tensor::{Bytes, DType, TensorData};
 use half::{bf16, f16};
 
 use super::activation::{Activation, Rows};
@@ -123,6 +123,40 @@ pub(super) enum Matrix {
     Host(HostMatrix),
     /// [out, in].
     Device(Tensor<2>),
+}
+
+/// Rows of a matrix on a card that are turned into f32 at a time: 16 Ki rows, 4096 wide, take 256 MiB.
+const DEVICE_ROWS: usize = 16 << 10;
+
+impl Matrix {
+    /// Its rows, from the first one, in f32 on the card, in blocks.
+    pub(super) fn device_blocks(matrix: &Tensor<2>) -> impl Iterator<Item = (usize, Tensor<2>)> + use<> {
+        let (matrix, [rows, cols]) = (matrix.clone(), matrix.dims());
+        (0..rows).step_by(DEVICE_ROWS).map(move |start| {
+            let end = rows.min(start + DEVICE_ROWS);
+            (start, matrix.clone().slice([start..end, 0..cols]).cast(DType::F32))
+        })
+    }
+
+    /// x · Mᵀ in f32, [n, cols] → [n, rows].
+    pub(super) fn products(&self, x: &[f32]) -> Result<Vec<f32>> {
+        match self {
+            Self::Host(matrix) if x.len() == matrix.cols => {
+                let mut y = vec![0.0; matrix.rows];
+                matrix.mat_vec(x, &mut y);
+                Ok(y)
+            }
+            Self::Host(matrix) => Ok(matrix.mat_mul(&Rows::new(x.to_vec(), matrix.cols))?.values),
+            Self::Device(matrix) => {
+                let cols = matrix.dims()[1];
+                let shape = [x.len() / cols, cols];
+                let left = backend::from_host(x.to_vec(), shape, DataType::Float32, &matrix.device());
+                let parts =
+                    Self::device_blocks(matrix).map(|(_, rows)| left.clone().matmul(rows.transpose()));
+                backend::to_host(Tensor::cat(parts.collect(), 1))
+            }
+        }
+    }
 }
 
 /// y = x · Mᵀ + bias.

@@ -10,6 +10,7 @@ mod config;
 mod config_file;
 mod connector;
 mod context;
+mod cross_model;
 mod decoder;
 mod device;
 mod easy;
@@ -17,6 +18,7 @@ mod embedding;
 mod kv_store;
 mod linear;
 mod load;
+mod map_rows;
 mod mlp;
 mod norm;
 mod rope;
@@ -24,15 +26,17 @@ mod runtime;
 mod sampling;
 #[cfg(test)]
 mod tests;
+mod validation;
 
 pub use architecture::Architecture;
 pub use cache::KvCache;
 pub use config::{LayerKind, MlpActivation, ModelConfig, Positions};
 pub use connector::{
     Capabilities, Connector, ConnectorInfo, DEFAULT_MAX_TOKENS, DEFAULT_STEPS, Finish, GenerateOptions,
-    Generation, OnText, Prompt, ThinkOptions, ThinkOutput, Thought, Wish,
+    Generation, OnText, Prompt, Source, ThinkOptions, ThinkOutput, Thought, Wish,
 };
 pub use context::{Context, HiddenStates, ReceivedContext, Route};
+pub use cross_model::{Transfer, project_context};
 pub use decoder::{LoadOptions, Model, PREFILL_CHUNK, Watch};
 pub use device::Device;
 pub use easy::{Ask, Easy};

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -14,30 +14,37 @@ use super::connector::{
     ThinkOptions, ThinkOutput, Thought, Wish,
 };
 use super::context::{Context, HiddenStates};
+use super::cross_model::Arrived;
 use super::decoder::{LoadOptions, Model, read_config};
 use super::sampling::{Sampler, Sampling};
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::hash::restore_hf_integer_keys;
 use crate::session::json::{Json, JsonLimits};
-use crate::session::{ModelIdentity, tokenizer_hash};
+use crate::session::{ModelIdentity, Vocabulary, tokenizer_hash};
 use crate::text::{ChatMessage, ChatOptions, TextFiles};
 use crate::transfer::diagnostics::TransferDiagnostics;
 use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
 use crate::transfer::{
-    DEFAULT_LAMBDA, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
+    DEFAULT_LAMBDA, MapRegistry, ProjectionMap, RealignCache, Realignment, needs_realignment, realign_apply,
+    realign_matrix,
 };
 use crate::weights::ModelSource;
 
 /// A model with its tokenizer and chat template.
 pub struct Runtime {
-    model: Model,
+    pub(super) model: Model,
     text: Option<TextFiles>,
-    identity: ModelIdentity,
+    pub(super) identity: ModelIdentity,
     stop_tokens: Vec<u32>,
     realignment: OnceLock<Realignment>,
     target_norm: OnceLock<f32>,
     realign_cache: Option<RealignCache>,
     sampling: Sampling,
+    /// The tokens of a model without text files.
+    vocabulary: Option<Vocabulary<'static>>,
+    pub(super) maps: Arc<MapRegistry>,
+    /// Maps that were held against this model's embedding and fit it.
+    pub(super) fitting: Mutex<Vec<Weak<ProjectionMap>>>,
 }
 
 impl Runtime {
@@ -61,6 +68,9 @@ impl Runtime {
             target_norm: OnceLock::new(),
             realign_cache,
             sampling: Sampling::default(),
+            vocabulary: None,
+            maps: Arc::new(MapRegistry::in_memory()),
+            fitting: Mutex::default(),
         }
     }
 
@@ -91,7 +101,8 @@ impl Runtime {
         let model = Model::load(ModelConfig::from_text(&config)?, weights, options, progress)?;
         // Without a home there is nowhere to keep them; they are computed again.
         let runtime = Self::new(model, Some(text), identity, RealignCache::from_env().ok());
-        Ok(Self { sampling: Sampling::beside(&beside)?, ..runtime })
+        let maps = MapRegistry::from_env().unwrap_or_default();
+        Ok(Self { sampling: Sampling::beside(&beside)?, maps: Arc::new(maps), ..runtime })
     }
 
     /// The same under another model hash, for peers that compute theirs differently: the Python SDK hashes the
@@ -99,6 +110,21 @@ impl Runtime {
     #[must_use]
     pub fn with_model_hash(mut self, hash: impl Into<String>) -> Self {
         self.identity.model_hash = hash.into();
+        self
+    }
+
+    /// The same with tokens, for a model without text files: what contexts of other models are projected through.
+    #[must_use]
+    pub fn with_vocabulary(mut self, vocabulary: Vocabulary<'static>) -> Self {
+        self.identity.tokenizer_hash = tokenizer_hash(&vocabulary);
+        self.vocabulary = Some(vocabulary);
+        self
+    }
+
+    /// The same with other projection maps than those of this user.
+    #[must_use]
+    pub fn with_maps(mut self, maps: Arc<MapRegistry>) -> Self {
+        self.maps = maps;
         self
     }
 
@@ -152,6 +178,11 @@ impl Runtime {
                     ));
                 }
                 let mut cache = self.model.empty_cache();
+                // What a map has projected is an input embedding already (AVP-PRJ-028).
+                if !context.avp_map_id.is_empty() {
+                    self.model.inject(hidden.values, &mut cache)?;
+                    return Ok((cache, steps));
+                }
                 for state in hidden.values.chunks_exact(width) {
                     self.model.inject(self.latent_input(state, false)?, &mut cache)?;
                 }
@@ -209,7 +240,12 @@ impl Runtime {
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    fn context(&self, cache: Option<KvCache>, hidden: Option<HiddenStates>, num_steps: u64) -> Context {
+    pub(super) fn context(
+        &self,
+        cache: Option<KvCache>,
+        hidden: Option<HiddenStates>,
+        num_steps: u64,
+    ) -> Context {
         let config = self.model.config();
         Context {
             model_hash: self.identity.model_hash.clone(),
@@ -220,7 +256,28 @@ impl Runtime {
             num_steps,
             cache,
             hidden,
+            avp_map_id: String::new(),
         }
+    }
+
+    /// Reads tokens as [`Model::prefill`] does, and gives back the last `count` hidden states, at least one, or as many as
+    /// there are, [count, hidden].
+    fn last_states(&self, tokens: &[u32], cache: &mut KvCache, count: usize) -> Result<Vec<f32>> {
+        if count <= 1 {
+            return self.model.prefill(tokens, cache, None);
+        }
+        let (last, most) =
+            (self.model.config().num_layers, count.saturating_mul(self.model.config().hidden_size));
+        let mut kept = Vec::new();
+        // Every chunk is told; what is kept never grows beyond a chunk and the rows wanted.
+        let mut watch = |place: usize, rows: &[f32]| {
+            if place == last {
+                kept.extend_from_slice(rows);
+                kept.drain(..kept.len().saturating_sub(most));
+            }
+        };
+        self.model.prefill(tokens, cache, Some(&mut watch))?;
+        Ok(kept)
     }
 
     fn states(&self, hidden: Vec<f32>, seq_len: usize) -> HiddenStates {
@@ -283,11 +340,23 @@ impl Connector for Runtime {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { can_think: true, context: true, text: true, cross_model: false }
+        let cross_model = self.text.is_some() || self.vocabulary.is_some();
+        Capabilities { can_think: true, context: true, text: true, cross_model }
     }
 
     fn sampling(&self) -> Sampling {
         self.sampling.clone()
+    }
+
+    fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
+        self.model.all_logits(states)
+    }
+
+    fn vocabulary(&self) -> Result<Vocabulary<'static>> {
+        match &self.vocabulary {
+            Some(vocabulary) => Ok(vocabulary.clone()),
+            None => Ok(self.text()?.tokenizer.vocabulary()),
+        }
     }
 
     fn info(&self) -> ConnectorInfo {
@@ -325,7 +394,12 @@ impl Connector for Runtime {
             ..TransferDiagnostics::default()
         };
         let thinking = Instant::now();
-        let mut hidden = self.model.prefill(&tokens, &mut cache, None)?;
+        // States of the prompt that are kept besides the last one's, where the steps alone give too few.
+        let states = options.states.max(1);
+        let mut kept_states =
+            self.last_states(&tokens, &mut cache, states.saturating_sub(options.steps as usize))?;
+        let width = self.model.config().hidden_size;
+        let mut hidden = kept_states[kept_states.len() - width..].to_vec();
         let mut norms = vec![norm(&hidden)];
         let mut steps = 0;
         let mut stopped = note(&hidden, &mut diagnostics, steps);
@@ -334,13 +408,15 @@ impl Connector for Runtime {
             hidden = self.model.inject(input, &mut cache)?;
             steps += 1;
             norms.push(norm(&hidden));
+            kept_states.extend_from_slice(&hidden);
+            kept_states.drain(..kept_states.len().saturating_sub(states * width));
             // A step that went wrong is counted: its position stands in the cache.
             stopped = note(&hidden, &mut diagnostics, steps);
         }
         diagnostics.norm_trajectory = Some(norms);
         note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
         let think_duration_s = thinking.elapsed().as_secs_f64();
-        let states = self.states(hidden, cache.len());
+        let states = self.states(kept_states, cache.len());
         let kept = (options.output != ThinkOutput::HiddenState).then_some(cache);
         let context = self.context(kept, Some(states), prior_steps + u64::from(steps));
         let metrics = ThinkMetrics {
@@ -358,8 +434,19 @@ impl Connector for Runtime {
         let started = Instant::now();
         let mut sampler = Sampler::new(options.sampling)?;
         let tokens = self.tokens(prompt)?;
-        let has_prior_context = options.context.is_some();
-        let (mut cache, num_steps) = self.adopt(options.context, options.accept_structural)?;
+        let mut diagnostics = TransferDiagnostics::default();
+        let arrived = match (options.context, &options.source) {
+            (Some(context), Some(source))
+                if context.model_hash != self.identity.model_hash && !options.accept_structural =>
+            {
+                let asked = options.cross_model.then_some((options.vectors, options.gate));
+                self.arrive(&context, &*source.0, asked, &mut diagnostics)?
+            }
+            (context, _) => Arrived { context, transfer: None },
+        };
+        let (context, transfer) = (arrived.context, arrived.transfer);
+        let has_prior_context = context.is_some();
+        let (mut cache, num_steps) = self.adopt(context, options.accept_structural)?;
         let generating = Instant::now();
         let mut hidden = self.model.prefill(&tokens, &mut cache, None)?;
         let mut seen = tokens.clone();
@@ -394,12 +481,11 @@ impl Connector for Runtime {
         if finish != Finish::Cancelled {
             let _ = say(rest, &mut text);
         }
-        let mut diagnostics = TransferDiagnostics {
-            transfer_mode: if has_prior_context { "latent" } else { "text" }.to_owned(),
-            target_model: Some(self.identity.model_id.clone()).filter(|id| !id.is_empty()),
-            prompt_tokens: tokens.len() as u64,
-            ..TransferDiagnostics::default()
-        };
+        diagnostics.target_model = Some(self.identity.model_id.clone()).filter(|id| !id.is_empty());
+        if transfer.is_none() {
+            diagnostics.transfer_mode = if has_prior_context { "latent" } else { "text" }.to_owned();
+            diagnostics.prompt_tokens = tokens.len() as u64;
+        }
         note(&hidden, &mut diagnostics, 0);
         note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
         let text = text.trim().to_owned();
@@ -422,6 +508,7 @@ impl Connector for Runtime {
             token_ids: seen.split_off(tokens.len()),
             finish,
             context,
+            transfer,
             metrics,
             diagnostics,
         })

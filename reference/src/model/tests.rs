@@ -122,6 +122,7 @@ fn contexts_of_a_card_are_written_as_those_of_the_host() {
             num_steps: 0,
             cache: Some(cache),
             hidden: None,
+            avp_map_id: String::new(),
         }
     };
     let message = context(&card).to_bytes(&Encoder::new(), &Route::default()).unwrap();
@@ -244,4 +245,61 @@ fn thinking_stops_where_a_hidden_state_is_no_number() {
         )
         .unwrap_err();
     assert_eq!((error.class, error.field), (ErrorClass::EngineUnavailable, "model.logits"));
+}
+
+/// What a pocket model's files give, on the host or as if on a card.
+fn pocket(name: &str, card: bool, dtype: DataType) -> Result<Runtime> {
+    let source = crate::weights::registry::resolve(name)?;
+    let host = Runtime::open(
+        source.clone(),
+        LoadOptions { device: Device::Cpu, dtype: Some(dtype) },
+        &mut |_, _| (),
+    )?;
+    let vocabulary = host.vocabulary()?;
+    let config = ModelConfig::from_text(&super::decoder::read_config(&source.beside())?)?;
+    let model = match card {
+        true => Model::load_as_on_a_card(config, source.weights()?, dtype)?,
+        false => return Ok(host.with_maps(Default::default())),
+    };
+    Ok(Runtime::new(model, None, host.identity().clone(), None).with_vocabulary(vocabulary))
+}
+
+/// Heads and embeddings on a card give the projections of the host, through the vocabulary and through shared tokens.
+#[test]
+fn contexts_cross_between_cards_as_between_hosts() {
+    for dtype in [DataType::Float32, DataType::BFloat16] {
+        let injected = |card: bool, shared: bool| {
+            let source = pocket("pocket-a", card, dtype).unwrap();
+            let mut target = pocket("pocket-b", card, dtype).unwrap();
+            if shared {
+                let all = target.vocabulary().unwrap();
+                let some = all.entries().iter().filter(|(_, id)| id % 3 != 1).cloned();
+                target = target.with_vocabulary(crate::session::Vocabulary::new(some));
+            }
+            let prompt = Prompt::Tokens((10..30).collect());
+            let thought =
+                source.think(&prompt, ThinkOptions { steps: 0, states: 3, ..ThinkOptions::default() });
+            let mut thought = thought.unwrap();
+            // One state for all, whatever rounding the passes before it had.
+            let width = source.info().hidden_dim;
+            let states = (0..3 * width).map(|at| (at * 37 % 101) as f32 / 40.0 - 1.25).collect();
+            thought.context.hidden.as_mut().unwrap().values = states;
+            let options = GenerateOptions {
+                context: Some(thought.context),
+                source: Some(super::connector::Source(std::sync::Arc::new(source))),
+                cross_model: true,
+                vectors: 3,
+                max_tokens: 1,
+                ..GenerateOptions::default()
+            };
+            let made = target.generate(&prompt, options, &mut |_| std::ops::ControlFlow::Continue(()));
+            let made = made.unwrap();
+            (made.transfer.unwrap().injected, made.diagnostics.nearest_cos_sim.unwrap())
+        };
+        for shared in [false, true] {
+            let (host, card) = (injected(false, shared), injected(true, shared));
+            assert!(close(&host.0, &card.0), "{dtype:?} {shared}");
+            assert!((host.1 - card.1).abs() < 1e-4, "{dtype:?} {shared}: {} {}", host.1, card.1);
+        }
+    }
 }

@@ -110,6 +110,12 @@ impl<'a> Vocabulary<'a> {
         Ok(Some(Self::new(pairs)))
     }
 
+    /// The same with memory of its own.
+    pub fn into_owned(self) -> Vocabulary<'static> {
+        let entries = self.entries.into_iter().map(|(token, id)| (token.into_owned(), id)).collect();
+        Vocabulary { entries }
+    }
+
     /// Tokens and ids, in code point order of the tokens.
     pub fn entries(&self) -> &[(Text<'a>, u64)] {
         &self.entries

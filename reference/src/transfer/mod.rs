@@ -7,12 +7,17 @@
 //! Matrices are slices of `f32`, row after row; `dim` is the length of a row.
 //!
 //! A state of one model becomes an input of another through the tokens that both know (AVP-PRJ): [`project_vocab`] where
-//! the tokenizers are the same, [`project_overlap`] where they share some; [`project_linear`] is what 0.2 learned.
+//! the tokenizers are the same, [`project_overlap`] where they share some; [`project_linear`] is what 0.2 learned. What a pair of models needs for
+//! it is a [`ProjectionMap`], which [`calibrate`] makes and a [`MapRegistry`] keeps (AVP-MAP); [`validate`] says
+//! whether it is good enough (AVP-VAL).
 //!
 //! Contexts wait under keys in a [`ContextStore`] (AVP-STO). What a transfer took stands in [`metrics`], whether it went
 //! well in [`diagnostics`] (AVP-MET).
 
+mod cache_folder;
 pub mod diagnostics;
+mod effective_rank;
+mod map;
 pub mod metrics;
 mod norm;
 mod normal_equations;
@@ -22,8 +27,13 @@ mod realign_cache;
 mod rows;
 mod soft_embedding;
 pub mod store;
+pub mod validate;
 
+pub use effective_rank::effective_rank;
+pub use map::{CalibratedModel, MapModel, MapOrigin, MapRegistry, ProjectionMap, SharedTokens, calibrate};
 pub use norm::{NORM_FLOOR, StateHealth, normalize, target_norm};
+#[cfg(feature = "model")]
+pub(crate) use project::{Anchors, Head, check_ids, largest, project};
 pub use project::{
     ProjectOptions, Projected, ProjectionMetrics, Table, project_linear, project_overlap, project_vocab,
 };
@@ -33,3 +43,4 @@ pub use soft_embedding::soft_embed;
 #[cfg(feature = "model")]
 pub(crate) use soft_embedding::{Embedding, embed_rows};
 pub use store::ContextStore;
+pub use validate::Validation;

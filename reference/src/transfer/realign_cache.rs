@@ -4,20 +4,20 @@
 //! shows it. What goes with W stands in `extra`.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::cache_folder::{self, check_hash, unusable};
 use super::realign::Realignment;
 use crate::error::{Error, ErrorClass, Result, excerpt};
 use crate::tensor::{decode_f32, encode_f32};
 use crate::wire::{Decoder, Dialect, Encoder, Limits, Metadata, Mode, PayloadType};
 use crate::{DataType, TensorView};
 
-/// Overrides the root of all caches (AVP-RLN-016).
-const ROOT_VARIABLE: &str = "AVP_CACHE_DIR";
+/// Its name under the root of all caches (AVP-RLN-016).
+const FOLDER: &str = "realign";
 /// Keys in `extra`.
 const MODEL_HASH: &str = "model_hash";
 const TARGET_NORM: &str = "avp.realign.target_norm";
@@ -25,8 +25,6 @@ const LAMBDA: &str = "avp.realign.lambda";
 
 /// Bytes beside the matrix that a file may have: header and metadata take under 500.
 const MAX_HEAD: u64 = 16 << 10;
-/// Longest hash. SHA-256 has 64 digits; twice that leaves room for another, and file systems allow 255.
-const MAX_HASH_DIGITS: usize = 128;
 
 /// A folder with realignment matrices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +53,7 @@ impl RealignCache {
     /// # Errors
     /// `configuration` when there is neither.
     pub fn from_env() -> Result<Self> {
-        Self::located(env::var_os(ROOT_VARIABLE), env::home_dir())
+        Ok(Self { folder: cache_folder::from_env()?.join(FOLDER) })
     }
 
     /// As [`from_env`](Self::from_env), for this value of the variable and this home folder.
@@ -63,17 +61,7 @@ impl RealignCache {
     /// # Errors
     /// As there.
     pub fn located(variable: Option<OsString>, home: Option<PathBuf>) -> Result<Self> {
-        let root = match variable.filter(|value| !value.is_empty()) {
-            Some(root) => PathBuf::from(root),
-            None => match home.filter(|home| !home.as_os_str().is_empty()) {
-                Some(home) => home.join(".avp"),
-                None => {
-                    let expected = format!("{ROOT_VARIABLE} or a home folder");
-                    return Err(Error::new(ErrorClass::Configuration, "cache", expected, "neither"));
-                }
-            },
-        };
-        Ok(Self { folder: root.join("realign") })
+        Ok(Self { folder: cache_folder::located(variable, home)?.join(FOLDER) })
     }
 
     /// The file of a model.
@@ -82,12 +70,7 @@ impl RealignCache {
     /// `invalid_argument` for a hash that is not lowercase hex digits: it becomes a file's name, and it may come from a
     /// peer.
     pub fn path(&self, model_hash: &str) -> Result<PathBuf> {
-        let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if !(1..=MAX_HASH_DIGITS).contains(&model_hash.len()) || !model_hash.bytes().all(digits) {
-            let expected = format!("1 to {MAX_HASH_DIGITS} lowercase hex digits");
-            let found = excerpt(model_hash);
-            return Err(Error::new(ErrorClass::InvalidArgument, "model_hash", expected, found));
-        }
+        check_hash("model_hash", model_hash)?;
         Ok(self.folder.join(format!("{model_hash}.avp")))
     }
 
@@ -111,7 +94,8 @@ impl RealignCache {
     pub fn store(&self, model_hash: &str, realignment: &Realignment) -> Result<()> {
         let path = self.path(model_hash)?;
         let bytes = to_bytes(model_hash, realignment)?;
-        write_whole(&self.folder, &path, &bytes).map_err(|error| unusable(&path, &error))
+        cache_folder::write_whole(&path, |file| file.write_all(&bytes))
+            .map_err(|error| unusable(&path, &error))
     }
 
     /// The realignment of a model: from its file, else made and kept (AVP-RLN-015).
@@ -214,31 +198,10 @@ fn read_bounded(path: &Path, dim: usize) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Writes beside the file, then puts it in place in one step.
-fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let beside = path.with_extension(format!("{:016x}.tmp", u64::from_le_bytes(random)));
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&beside, path));
-    if placed.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    placed
-}
-
-fn unusable(path: &Path, error: &io::Error) -> Error {
-    let expected = format!("a usable file {}", path.display());
-    Error::new(ErrorClass::Configuration, "cache", expected, error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

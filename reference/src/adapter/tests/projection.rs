@@ -3,9 +3,9 @@
 use super::*;
 
 /// A part: name, dtype, shape, bytes.
-type Tensor<'a> = (&'a str, &'a str, Vec<u64>, Vec<u8>);
+pub(super) type Tensor<'a> = (&'a str, &'a str, Vec<u64>, Vec<u8>);
 
-fn floats<'a>(name: &'a str, shape: &[u64], values: &[f32]) -> Tensor<'a> {
+pub(super) fn floats<'a>(name: &'a str, shape: &[u64], values: &[f32]) -> Tensor<'a> {
     (name, "f32", shape.to_vec(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
@@ -14,11 +14,11 @@ fn halves<'a>(name: &'a str, shape: &[u64], values: &[f32]) -> Tensor<'a> {
     (name, "f16", shape.to_vec(), bytes.collect())
 }
 
-fn ids<'a>(name: &'a str, values: &[u32]) -> Tensor<'a> {
+pub(super) fn ids<'a>(name: &'a str, values: &[u32]) -> Tensor<'a> {
     (name, "u32", vec![values.len() as u64], values.iter().flat_map(|id| id.to_le_bytes()).collect())
 }
 
-fn ask_tensors(op: &str, args: &Value, parts: &[Tensor<'_>]) -> (Value, Vec<f32>) {
+pub(super) fn ask_tensors(op: &str, args: &Value, parts: &[Tensor<'_>]) -> (Value, Vec<f32>) {
     let heads: Vec<_> = parts
         .iter()
         .map(|(name, dtype, shape, bytes)| {

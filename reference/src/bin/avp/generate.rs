@@ -82,8 +82,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         context: context.map(|(context, _)| context),
         sampling,
         max_tokens: args.max_tokens,
-        stop_tokens: Vec::new(),
         accept_structural: args.accept_structural,
+        ..GenerateOptions::default()
     };
     let mut output = std::io::stdout().lock();
     let (mut failed, mut begun) = (None, false);

@@ -82,6 +82,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         output: if args.state_only { ThinkOutput::HiddenState } else { ThinkOutput::Auto },
         rescale: args.rescale,
         accept_structural: args.accept_structural,
+        ..ThinkOptions::default()
     };
     let thought = runtime.think(&prompt, options)?;
     for warning in &thought.diagnostics.warnings {

@@ -20,11 +20,11 @@ use crate::tensor::matrix::{mat_vec, weighted_rows};
 pub use linear::project_linear;
 
 /// Logits that are held at a time: 16 MiB, which is 27 states over a vocabulary of 151,936 tokens. One state goes through
-/// whatever its vocabulary.
-const MAX_LOGITS: usize = 4 << 20;
+/// whatever its vocabulary. Less in tests, so that small ones go through several blocks.
+const MAX_LOGITS: usize = if cfg!(test) { 64 << 10 } else { 4 << 20 };
 
 /// Values of a matrix that several states in a row go over: 1 MiB, which stays in a core's second cache meanwhile.
-const TILE: usize = 256 << 10;
+const TILE: usize = if cfg!(test) { 4 << 10 } else { 256 << 10 };
 
 /// Least probability that goes into a logarithm (AVP-PRJ-020): a token of weight zero adds nothing to the entropy.
 const LEAST_PROBABILITY: f64 = 1e-12;

@@ -156,7 +156,7 @@ fn noise(len: usize, seed: u32) -> Vec<f32> {
 #[test]
 fn many_states_give_what_each_gives_alone() {
     // More states than a block holds, and several tiles of the matrices.
-    let (ds, dt, v) = (3, 5, 300_000);
+    let (ds, dt, v) = (3, 5, 5_000);
     let (head, target) = (noise(v * ds, 1), noise(v * dt, 2));
     let (head, target) = (Table { values: &head, dim: ds }, Table { values: &target, dim: dt });
     let hidden = noise((MAX_LOGITS / v + 3) * ds, 3);
