@@ -10,6 +10,7 @@ pub mod weights;
 
 use crate::{
     kv::{self, KvLayer, KvPayload},
+    transfer::ProjectionMap,
     wire::{Decoder, Dialect, DialectChoice, Encoder, Limits, Message, Metadata, StreamDecoder},
 };
 
@@ -121,5 +122,17 @@ pub fn kv(bytes: &[u8]) {
     if !layers.is_empty() {
         let written = kv::encode(&layers).expect("what was read can be written");
         assert_eq!(written, bytes[..bytes.len() - payload.trailing()]);
+    }
+}
+
+/// Reads projection maps, our own and the Python SDK's. What is accepted can be written, but for learned maps, and is the
+/// same when it is read again.
+pub fn map(bytes: &[u8]) {
+    for map in [ProjectionMap::from_bytes(bytes), ProjectionMap::from_pt(bytes)].into_iter().flatten() {
+        map.check().expect("what was read holds together");
+        if let Ok(written) = map.to_bytes() {
+            let again = ProjectionMap::from_bytes(&written).expect("what was written can be read");
+            assert_eq!(again, map);
+        }
     }
 }

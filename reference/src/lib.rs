@@ -17,7 +17,7 @@
 //! | [`context`] | message | what an agent hands over so that another can go on thinking |
 //! | [`session`] | model configurations | identities, hashes, handshake, sessions, text messages |
 //! | [`inspect`] | bytes | every byte of a message with its field, for people |
-//! | [`transfer`] | hidden states | input embeddings: realignment, soft embedding; stores, metrics, diagnostics |
+//! | [`transfer`] | hidden states | input embeddings: realignment, soft embedding, projection onto another model; stores, metrics, diagnostics |
 //! | `weights`, `text` (feature `files`) | safetensors, GGUF, tokenizer.json | tensors, tokens, chats |
 //! | `model` (feature `model`) | tokens | latent steps, text, contexts: language models on burn |
 //! | [`size`] | model configurations | bytes that each way of handing over takes |

@@ -57,7 +57,7 @@ pub struct Model {
     blocks: Vec<Block>,
     norm: RmsNorm,
     /// The head of an untied model.
-    head: Option<Linear>,
+    pub(super) head: Option<Linear>,
     rope: Rope,
     /// Of the layers that have their own.
     local_rope: Option<Rope>,

@@ -298,8 +298,13 @@ fn contexts_cross_between_cards_as_between_hosts() {
         };
         for shared in [false, true] {
             let (host, card) = (injected(false, shared), injected(true, shared));
-            assert!(close(&host.0, &card.0), "{dtype:?} {shared}");
-            assert!((host.1 - card.1).abs() < 1e-4, "{dtype:?} {shared}: {} {}", host.1, card.1);
+            // The card has the rows as the model's type has them, the map as the file has them: two digits in bfloat16.
+            let bound = if dtype == DataType::Float32 { 1e-4 } else { 1e-2 };
+            let largest = host.0.iter().copied().map(f32::abs).fold(0.0, f32::max);
+            let worst = host.0.iter().zip(&card.0).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert_eq!(host.0.len(), card.0.len());
+            assert!(worst <= bound * largest, "{dtype:?} {shared}: {worst} of {largest}");
+            assert!((host.1 - card.1).abs() < f64::from(bound), "{dtype:?} {shared}: {} {}", host.1, card.1);
         }
     }
 }

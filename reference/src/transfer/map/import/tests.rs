@@ -184,6 +184,6 @@ proptest! {
             0..60,
         ),
     ) {
-        let _ = ProjectionMap::from_pt(&archive(&[("data.pkl", &pieces.concat()), ("data/0", &[0; 8])]));
+        crate::fuzzing::map(&archive(&[("data.pkl", &pieces.concat()), ("data/0", &[0; 8])]));
     }
 }
