@@ -58,9 +58,8 @@ fn ask(ours: &str, theirs: &str) -> Outcome {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let (mut to, mut from) = match (child.stdin.take(), child.stdout.take()) {
-        (Some(to), Some(from)) => (to, from),
-        _ => return Err("no pipe".into()),
+    let (Some(mut to), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err("no pipe".into());
     };
     println!(
         "{ours} → {}",
