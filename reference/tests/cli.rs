@@ -236,3 +236,48 @@ fn help() {
         ],
     );
 }
+
+/// Maps of the Python SDK, and states that cross from one model to another.
+#[cfg(feature = "model")]
+#[test]
+fn transfers() {
+    let folder = folder();
+    let avp = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_avp"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("AVP_CACHE_DIR", folder.path())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/maps/overlap.pt");
+    let (code, out, err) = avp(&["models", "map", map.to_str().unwrap()]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert!(out.trim_end().ends_with("0123456789abcdef_0011223344556677.avp-map"), "{out}");
+    let (code, _, err) = avp(&["models", "map", "vec1.avp"]);
+    assert!(code != Some(0) && err.contains("zip archive"), "{err}");
+
+    let think =
+        ["think", "Ann visits Rome.", "-m", "pocket-a", "--steps", "2", "--state-only", "-o", "state.avp"];
+    assert_eq!(avp(&[&think[..], &["--states", "3"]].concat()).0, Some(0));
+    let generate = [
+        "generate",
+        "Where is Ann?",
+        "-m",
+        "pocket-b",
+        "--context",
+        "state.avp",
+        "--greedy",
+        "--max-tokens",
+        "2",
+    ];
+    let (code, _, err) = avp(&generate);
+    assert!(code != Some(0) && err.contains("model_hash"), "{err}");
+    let (code, out, _) = avp(&[&generate[..], &["--source", "pocket-a", "--json"]].concat());
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, Some(0));
+    assert_eq!(answer["diagnostics"]["projection_method"], "vocab_mediated", "{out}");
+    assert!(folder.path().join("maps").read_dir().unwrap().count() == 2);
+}

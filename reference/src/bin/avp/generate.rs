@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use avp::model::{Connector as _, DEFAULT_MAX_TOKENS, GenerateOptions, Sampling};
+use avp::model::{Connector as _, DEFAULT_MAX_TOKENS, GenerateOptions, Sampling, Source};
 use serde_json::json;
 
 use crate::runtime::{ModelArgs, PromptArgs, read_context};
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   avp generate \"Why is the sky blue?\" --model smollm2-135m-instruct
   avp generate \"Write it down.\" --model smollm2-135m-instruct --context plan.avp --greedy
+  avp generate \"Go on.\" --model pocket-b --context state.avp --source pocket-a
   avp generate --messages chat.json --model ./model.gguf --temperature 0.2 --seed 7 --json
   echo \"Once upon a time\" | avp generate - --raw --model ./model.gguf";
 
@@ -29,6 +31,10 @@ pub(crate) struct Args {
     /// A context to go on from.
     #[arg(long, value_name = "FILE")]
     context: Option<PathBuf>,
+    /// The model that the context comes from, when it is another one: the context's hidden states are projected onto this
+    /// one. Experimental.
+    #[arg(long, requires = "context", value_name = "MODEL")]
+    source: Option<String>,
     /// Takes a context of another model hash if its shape fits.
     #[arg(long)]
     accept_structural: bool,
@@ -65,6 +71,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let prompt = args.prompt.read()?;
     let context = args.context.as_deref().map(read_context).transpose()?;
     let runtime = args.model.open()?;
+    let source = args.source.as_deref().map(|name| args.model.open_as(name)).transpose()?;
+    let context = context.map(|(context, _)| context);
+    let states = context.as_ref().and_then(avp::model::Context::hidden_states);
+    let vectors = source
+        .as_ref()
+        .zip(states)
+        .map_or(1, |(source, states)| states.values.len() / source.info().hidden_dim);
     let wanted = runtime.sampling();
     let repetition_penalty = args.repetition_penalty.unwrap_or(wanted.repetition_penalty);
     let sampling = if args.greedy {
@@ -79,7 +92,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let options = GenerateOptions {
-        context: context.map(|(context, _)| context),
+        context,
+        source: source.map(|source| Source(Arc::new(source))),
+        cross_model: true,
+        vectors,
         sampling,
         max_tokens: args.max_tokens,
         accept_structural: args.accept_structural,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use avp::transfer::{MapRegistry, ProjectionMap};
 use avp::weights::ModelSource;
 use avp::weights::pocket::{POCKET_MODELS, pocket};
 use avp::weights::registry::{self, KNOWN_MODELS, KnownModel, ModelFolder, known};
@@ -22,10 +23,11 @@ Examples:
   avp models pull hf:Qwen/Qwen2.5-0.5B-Instruct
   avp models show ./my-model.gguf --tensors
   avp models export pocket-a ./pocket-a                  as a folder that other libraries load
+  avp models map 0123456789abcdef_fedcba9876543210.pt    a projection map of the Python SDK
 
 A model is the name of a pocket model, which lies inside this program, or of a pulled one, a folder with config.json, tokenizer.json and safetensors, a .gguf file, or
 hf:owner/name[@revision]. Pulled models lie in $AVP_CACHE_DIR/models or ~/.avp/models, those of the hub in its own cache;
-HF_HUB_OFFLINE keeps pull off the network.";
+HF_HUB_OFFLINE keeps pull off the network. Projection maps lie in $AVP_CACHE_DIR/maps or ~/.avp/maps.";
 
 /// Longest config.json. Published ones have a few kilobytes.
 const MAX_CONFIG: u64 = 4 << 20;
@@ -62,6 +64,12 @@ enum Action {
         /// A folder; made if it is not there. Files of the model's that are there already are not overwritten.
         folder: PathBuf,
     },
+    /// Takes projection maps that the Python SDK saved into this user's maps, and prints where they are.
+    Map {
+        /// Map files, .pt.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// What a model is: its configuration and its tensors.
     Show {
         /// A model.
@@ -94,6 +102,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             files::print(&format!("{source}\n"))?;
         }
         Action::Export { model, folder } => export(model, folder)?,
+        Action::Map { files: paths } => {
+            let maps = MapRegistry::from_env()?;
+            for file in paths {
+                let map = ProjectionMap::import(file).with_context(|| file.display().to_string())?;
+                files::print(&format!("{}\n", maps.save(&map)?.display()))?;
+            }
+        }
         Action::Show { model, tensors, json } => show(&registry::resolve(model)?, *tensors, *json)?,
     }
     Ok(ExitCode::SUCCESS)

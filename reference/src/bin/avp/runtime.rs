@@ -42,7 +42,16 @@ enum Dtype {
 
 impl ModelArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Runtime> {
-        let source = registry::resolve(&self.model)?;
+        let runtime = self.open_as(&self.model)?;
+        Ok(match &self.model_hash {
+            Some(hash) => runtime.with_model_hash(hash),
+            None => runtime,
+        })
+    }
+
+    /// Another model, in the same place.
+    pub(crate) fn open_as(&self, name: &str) -> anyhow::Result<Runtime> {
+        let source = registry::resolve(name)?;
         let dtype = match self.dtype {
             Dtype::Auto => None,
             Dtype::F32 => Some(DataType::Float32),
@@ -56,11 +65,7 @@ impl ModelArgs {
             bar.set_position(done as u64);
         });
         bar.finish_and_clear();
-        let runtime = opened?;
-        Ok(match &self.model_hash {
-            Some(hash) => runtime.with_model_hash(hash),
-            None => runtime,
-        })
+        Ok(opened?)
     }
 }
 

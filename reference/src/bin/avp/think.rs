@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Hands over the last hidden state alone, not the cache.
     #[arg(long)]
     state_only: bool,
+    /// How many of the last hidden states are handed over.
+    #[arg(long, requires = "state_only", value_name = "N", default_value_t = 1)]
+    states: usize,
     /// Brings soft embeddings to the embeddings' mean norm (models with a tied head).
     #[arg(long)]
     rescale: bool,
@@ -79,10 +82,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = ThinkOptions {
         steps: args.steps,
         context: context.map(|(context, _)| context),
+        states: args.states,
         output: if args.state_only { ThinkOutput::HiddenState } else { ThinkOutput::Auto },
         rescale: args.rescale,
         accept_structural: args.accept_structural,
-        ..ThinkOptions::default()
     };
     let thought = runtime.think(&prompt, options)?;
     for warning in &thought.diagnostics.warnings {

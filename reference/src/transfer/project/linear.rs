@@ -6,7 +6,7 @@ use super::Table;
 use crate::error::{Error, ErrorClass, Result};
 use crate::tensor::matrix::weighted_rows;
 
-/// `h W + b` for each row of `hidden` [N, Ds], with `w` [Ds, Dt] and `bias` [Dt]; with `target_norm`, each result brought
+/// `h W + b` for each row of `hidden` [N, Ds], with `w` [Ds, Dt] and `bias` of Dt values; with `target_norm`, each result brought
 /// to that length.
 ///
 /// # Errors
