@@ -26,6 +26,8 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const FACTS: &str = "Ann visits Rome. Rome sells silk. Ben visits Oslo. Oslo sells tea. Take a note.";
 const QUESTION: &str = "What can Ann buy?";
+/// What the agent that says nothing of its model runs.
+const STRANGER: &str = "pocket-b";
 /// Longest frame on the pipe; a cache of these models takes some 100 KB.
 const MAX_FRAME: u32 = 64 << 20;
 
@@ -114,10 +116,14 @@ fn ask(ours: &str, theirs: &str) -> Outcome {
     send(&mut to, &message)?;
     println!("  wire   {what} {} B", message.len());
 
-    // 4. The answer comes as text.
+    // 4. The answer comes as text. Beside it, what the peer's model says when it gets nothing but the question.
     let reply = receive(&mut from)?;
     println!("  wire   text {} B", reply.len());
-    println!("  asked  {QUESTION}\n  answer {}\n", TextMessage::from_text(&reply)?.content);
+    println!("  asked  {QUESTION}\n  answer {}", TextMessage::from_text(&reply)?.content);
+    println!(
+        "  alone  {}\n",
+        write(&open(if theirs.is_empty() { STRANGER } else { theirs })?, QUESTION, None)?
+    );
     drop(to);
     child.wait()?;
     Ok(())
@@ -125,7 +131,7 @@ fn ask(ours: &str, theirs: &str) -> Outcome {
 
 /// The second process. Without a model's name it is one that says nothing of its model.
 fn answer(name: &str) -> Outcome {
-    let model = open(if name.is_empty() { "pocket-b" } else { name })?;
+    let model = open(if name.is_empty() { STRANGER } else { name })?;
     let (mut from, mut to) = (io::stdin().lock(), io::stdout().lock());
     let peer = Hello::from_text(&receive(&mut from)?)?.identity.unwrap_or_default();
     let identity = (!name.is_empty()).then(|| model.identity().clone());
@@ -147,21 +153,21 @@ fn answer(name: &str) -> Outcome {
             (QUESTION.to_owned(), Some(received.context))
         }
     };
+    let content = write(&model, &prompt, context)?;
+    let reply =
+        TextMessage { session_id, source_agent_id: "writer".into(), content, ..TextMessage::default() };
+    send(&mut to, reply.to_json().to_string().as_bytes())?;
+    Ok(())
+}
+
+fn write(model: &Runtime, prompt: &str, context: Option<Context>) -> avp::Result<String> {
     let options = GenerateOptions {
         context,
         sampling: Sampling::greedy(),
         max_tokens: 12,
         ..GenerateOptions::default()
     };
-    let made = model.generate(&Prompt::User(prompt), options, &mut |_| ControlFlow::Continue(()))?;
-    let reply = TextMessage {
-        session_id,
-        source_agent_id: "writer".into(),
-        content: made.text,
-        ..TextMessage::default()
-    };
-    send(&mut to, reply.to_json().to_string().as_bytes())?;
-    Ok(())
+    Ok(model.generate(&Prompt::from(prompt), options, &mut |_| ControlFlow::Continue(()))?.text)
 }
 
 fn open(name: &str) -> avp::Result<Runtime> {
