@@ -27,6 +27,7 @@ mod sampling;
 #[cfg(test)]
 mod tests;
 mod validation;
+mod work;
 
 pub use architecture::Architecture;
 pub use cache::KvCache;

@@ -1,29 +1,20 @@
 //! The connector over this crate's own models.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 use super::cache::KvCache;
 use super::config::ModelConfig;
-use super::connector::{
-    Capabilities, Connector, ConnectorInfo, Finish, GenerateOptions, Generation, OnText, Prompt,
-    ThinkOptions, ThinkOutput, Thought, Wish,
-};
 use super::context::{Context, HiddenStates};
-use super::cross_model::Arrived;
 use super::decoder::{LoadOptions, Model, read_config};
-use super::sampling::{Sampler, Sampling};
+use super::sampling::Sampling;
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::hash::restore_hf_integer_keys;
 use crate::session::json::{Json, JsonLimits};
 use crate::session::{ModelIdentity, Vocabulary, tokenizer_hash};
 use crate::text::{ChatMessage, ChatOptions, TextFiles};
-use crate::transfer::diagnostics::TransferDiagnostics;
-use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
 use crate::transfer::{
     DEFAULT_LAMBDA, MapRegistry, ProjectionMap, RealignCache, Realignment, needs_realignment, realign_apply,
     realign_matrix,
@@ -33,15 +24,15 @@ use crate::weights::ModelSource;
 /// A model with its tokenizer and chat template.
 pub struct Runtime {
     pub(super) model: Model,
-    text: Option<TextFiles>,
+    pub(super) text: Option<TextFiles>,
     pub(super) identity: ModelIdentity,
-    stop_tokens: Vec<u32>,
+    pub(super) stop_tokens: Vec<u32>,
     realignment: OnceLock<Realignment>,
     target_norm: OnceLock<f32>,
     realign_cache: Option<RealignCache>,
-    sampling: Sampling,
+    pub(super) sampling: Sampling,
     /// The tokens of a model without text files.
-    vocabulary: Option<Vocabulary<'static>>,
+    pub(super) vocabulary: Option<Vocabulary<'static>>,
     pub(super) maps: Arc<MapRegistry>,
     /// Maps that were held against this model's embedding and fit it.
     pub(super) fitting: Mutex<Vec<Weak<ProjectionMap>>>,
@@ -146,7 +137,7 @@ impl Runtime {
     }
 
     /// Tokens of a rendered conversation, ready for the answer. The template writes the special tokens; none are added.
-    fn chat_tokens(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
+    pub(super) fn chat_tokens(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
         let options = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
         let text = self.text()?;
         text.tokenizer.encode(&text.prompt(messages, &options)?, false)
@@ -154,7 +145,7 @@ impl Runtime {
 
     /// The cache of a context, for this model; with hidden states alone the cache is built from them: each state becomes
     /// an input embedding, as in a latent step, and the cache grows by one position a state (AVP-XFR-003, AVP-API-010).
-    fn adopt(&self, context: Option<Context>, accept_structural: bool) -> Result<(KvCache, u64)> {
+    pub(super) fn adopt(&self, context: Option<Context>, accept_structural: bool) -> Result<(KvCache, u64)> {
         let Some(context) = context else { return Ok((self.model.empty_cache(), 0)) };
         if context.model_hash != self.identity.model_hash && !accept_structural {
             return Err(Error::new(
@@ -194,7 +185,7 @@ impl Runtime {
 
     /// The input embedding that a final hidden state stands for: the soft embedding of a tied model, the realigned state
     /// of an untied one (AVP-RLN-006, 009, 010), `[hidden]` → `[hidden]`.
-    fn latent_input(&self, hidden: &[f32], rescale: bool) -> Result<Vec<f32>> {
+    pub(super) fn latent_input(&self, hidden: &[f32], rescale: bool) -> Result<Vec<f32>> {
         if needs_realignment(self.model.config().tie_word_embeddings) {
             let realignment = self.realignment()?;
             return realign_apply(hidden, &realignment.w, realignment.dim, realignment.target_norm);
@@ -260,36 +251,9 @@ impl Runtime {
         }
     }
 
-    /// Reads tokens as [`Model::prefill`] does, and gives back the last `count` hidden states, at least one, or as many as
-    /// there are, [count, hidden].
-    fn last_states(&self, tokens: &[u32], cache: &mut KvCache, count: usize) -> Result<Vec<f32>> {
-        if count <= 1 {
-            return self.model.prefill(tokens, cache, None);
-        }
-        let (last, most) =
-            (self.model.config().num_layers, count.saturating_mul(self.model.config().hidden_size));
-        let mut kept = Vec::new();
-        // Every chunk is told; what is kept never grows beyond a chunk and the rows wanted.
-        let mut watch = |place: usize, rows: &[f32]| {
-            if place == last {
-                kept.extend_from_slice(rows);
-                kept.drain(..kept.len().saturating_sub(most));
-            }
-        };
-        self.model.prefill(tokens, cache, Some(&mut watch))?;
-        Ok(kept)
-    }
-
-    fn states(&self, hidden: Vec<f32>, seq_len: usize) -> HiddenStates {
+    pub(super) fn states(&self, hidden: Vec<f32>, seq_len: usize) -> HiddenStates {
         let dtype = self.model.dtype();
         HiddenStates { values: hidden, dtype, seq_len: u32::try_from(seq_len).unwrap_or(u32::MAX) }
-    }
-}
-
-/// A warning where positions go beyond those that the model was made for.
-fn note_length(positions: usize, made_for: usize, diagnostics: &mut TransferDiagnostics) {
-    if positions > made_for {
-        diagnostics.warnings.push(format!("{positions} positions; the model was made for {made_for}"));
     }
 }
 
@@ -313,206 +277,6 @@ pub(crate) fn identity_of(config: &str) -> Result<ModelIdentity> {
     let mut json = Json::parse(config, &JsonLimits::CONFIG)?;
     restore_hf_integer_keys(&mut json);
     Ok(ModelIdentity::from_config(&json)?.identity)
-}
-
-/// What is not finite in a hidden state, told once.
-fn note(hidden: &[f32], diagnostics: &mut TransferDiagnostics, step: u32) -> bool {
-    let nan = hidden.iter().any(|value| value.is_nan());
-    let inf = hidden.iter().any(|value| value.is_infinite());
-    if nan || inf {
-        let what = if nan { "NaN" } else { "an infinity" };
-        diagnostics
-            .warnings
-            .push(format!("the hidden state after step {step} has {what}; thinking stopped there"));
-    }
-    diagnostics.has_nan |= nan;
-    diagnostics.has_inf |= inf;
-    nan || inf
-}
-
-fn norm(hidden: &[f32]) -> f64 {
-    hidden.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
-}
-
-impl Connector for Runtime {
-    fn identity(&self) -> &ModelIdentity {
-        &self.identity
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let cross_model = self.text.is_some() || self.vocabulary.is_some();
-        Capabilities { can_think: true, context: true, text: true, cross_model }
-    }
-
-    fn sampling(&self) -> Sampling {
-        self.sampling.clone()
-    }
-
-    fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
-        self.model.all_logits(states)
-    }
-
-    fn vocabulary(&self) -> Result<Vocabulary<'static>> {
-        match &self.vocabulary {
-            Some(vocabulary) => Ok(vocabulary.clone()),
-            None => Ok(self.text()?.tokenizer.vocabulary()),
-        }
-    }
-
-    fn info(&self) -> ConnectorInfo {
-        let config = self.model.config();
-        ConnectorInfo {
-            hidden_dim: config.hidden_size,
-            num_layers: config.num_layers,
-            context_length: config.max_positions,
-            vocab_size: config.vocab_size,
-            device: self.model.device(),
-            dtype: self.model.dtype(),
-            stop_tokens: self.stop_tokens.clone(),
-        }
-    }
-
-    fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>> {
-        match prompt {
-            Prompt::User(text) => self.chat_tokens(&[ChatMessage::new("user", text)]),
-            Prompt::Messages(messages) => self.chat_tokens(messages),
-            Prompt::Raw(text) => self.text()?.tokenizer.encode(text, false),
-            Prompt::Tokens(tokens) => Ok(tokens.clone()),
-        }
-    }
-
-    fn think(&self, prompt: &Prompt, options: ThinkOptions) -> Result<Thought> {
-        self.require(Wish::Think)?;
-        let started = Instant::now();
-        let tokens = self.tokens(prompt)?;
-        let has_prior_context = options.context.is_some();
-        let (mut cache, prior_steps) = self.adopt(options.context, options.accept_structural)?;
-        let mut diagnostics = TransferDiagnostics {
-            transfer_mode: "latent".to_owned(),
-            target_model: Some(self.identity.model_id.clone()).filter(|id| !id.is_empty()),
-            prompt_tokens: tokens.len() as u64,
-            ..TransferDiagnostics::default()
-        };
-        let thinking = Instant::now();
-        // States of the prompt that are kept besides the last one's, where the steps alone give too few.
-        let states = options.states.max(1);
-        let mut kept_states =
-            self.last_states(&tokens, &mut cache, states.saturating_sub(options.steps as usize))?;
-        let width = self.model.config().hidden_size;
-        let mut hidden = kept_states[kept_states.len() - width..].to_vec();
-        let mut norms = vec![norm(&hidden)];
-        let mut steps = 0;
-        let mut stopped = note(&hidden, &mut diagnostics, steps);
-        while steps < options.steps && !stopped {
-            let input = self.latent_input(&hidden, options.rescale)?;
-            hidden = self.model.inject(input, &mut cache)?;
-            steps += 1;
-            norms.push(norm(&hidden));
-            kept_states.extend_from_slice(&hidden);
-            kept_states.drain(..kept_states.len().saturating_sub(states * width));
-            // A step that went wrong is counted: its position stands in the cache.
-            stopped = note(&hidden, &mut diagnostics, steps);
-        }
-        diagnostics.norm_trajectory = Some(norms);
-        note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
-        let think_duration_s = thinking.elapsed().as_secs_f64();
-        let states = self.states(kept_states, cache.len());
-        let kept = (options.output != ThinkOutput::HiddenState).then_some(cache);
-        let context = self.context(kept, Some(states), prior_steps + u64::from(steps));
-        let metrics = ThinkMetrics {
-            model: Some(self.identity.model_id.clone()),
-            steps: options.steps.into(),
-            has_prior_context,
-            duration_s: started.elapsed().as_secs_f64(),
-            think_duration_s,
-            ..ThinkMetrics::default()
-        };
-        Ok(Thought { context, metrics, diagnostics })
-    }
-
-    fn generate(&self, prompt: &Prompt, options: GenerateOptions, on_text: OnText<'_>) -> Result<Generation> {
-        let started = Instant::now();
-        let mut sampler = Sampler::new(options.sampling)?;
-        let tokens = self.tokens(prompt)?;
-        let mut diagnostics = TransferDiagnostics::default();
-        let arrived = match (options.context, &options.source) {
-            (Some(context), Some(source))
-                if context.model_hash != self.identity.model_hash && !options.accept_structural =>
-            {
-                let asked = options.cross_model.then_some((options.vectors, options.gate));
-                self.arrive(&context, &*source.0, asked, &mut diagnostics)?
-            }
-            (context, _) => Arrived { context, transfer: None },
-        };
-        let (context, transfer) = (arrived.context, arrived.transfer);
-        let has_prior_context = context.is_some();
-        let (mut cache, num_steps) = self.adopt(context, options.accept_structural)?;
-        let generating = Instant::now();
-        let mut hidden = self.model.prefill(&tokens, &mut cache, None)?;
-        let mut seen = tokens.clone();
-        let mut stream = self.text.as_ref().map(|text| text.tokenizer.stream(true));
-        let mut finish = Finish::Length;
-        let mut text = String::new();
-        let mut say = |piece: Option<String>, text: &mut String| match piece {
-            Some(piece) => {
-                text.push_str(&piece);
-                on_text(&piece)
-            }
-            None => ControlFlow::Continue(()),
-        };
-        while seen.len() - tokens.len() < options.max_tokens {
-            let token = sampler.next(self.model.logits(&hidden)?, &seen)?;
-            seen.push(token);
-            if self.stop_tokens.contains(&token) || options.stop_tokens.contains(&token) {
-                finish = Finish::Stop;
-                break;
-            }
-            let piece = stream.as_mut().map_or(Ok(None), |stream| stream.push(token))?;
-            if say(piece, &mut text).is_break() {
-                finish = Finish::Cancelled;
-                break;
-            }
-            if seen.len() - tokens.len() == options.max_tokens {
-                break;
-            }
-            hidden = self.model.prefill(&[token], &mut cache, None)?;
-        }
-        let rest = stream.map_or(Ok(None), |mut stream| stream.finish())?;
-        if finish != Finish::Cancelled {
-            let _ = say(rest, &mut text);
-        }
-        diagnostics.target_model = Some(self.identity.model_id.clone()).filter(|id| !id.is_empty());
-        if transfer.is_none() {
-            diagnostics.transfer_mode = if has_prior_context { "latent" } else { "text" }.to_owned();
-            diagnostics.prompt_tokens = tokens.len() as u64;
-        }
-        note(&hidden, &mut diagnostics, 0);
-        note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
-        let text = text.trim().to_owned();
-        diagnostics.output_empty = text.is_empty();
-        diagnostics.output_length = text.chars().count() as u64;
-        if text.is_empty() {
-            diagnostics.warnings.push("the model wrote no text".to_owned());
-        }
-        let metrics = GenerateMetrics {
-            model: Some(self.identity.model_id.clone()),
-            has_prior_context,
-            duration_s: started.elapsed().as_secs_f64(),
-            generate_duration_s: generating.elapsed().as_secs_f64(),
-            ..GenerateMetrics::default()
-        };
-        let states = self.states(hidden, cache.len());
-        let context = self.context(Some(cache), Some(states), num_steps);
-        Ok(Generation {
-            text,
-            token_ids: seen.split_off(tokens.len()),
-            finish,
-            context,
-            transfer,
-            metrics,
-            diagnostics,
-        })
-    }
 }
 
 #[cfg(test)]
