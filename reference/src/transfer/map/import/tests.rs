@@ -146,6 +146,10 @@ fn archives_that_are_none() {
     assert_eq!(class(b""), ErrorClass::Decode);
     assert_eq!(class(b"PK\x05\x06"), ErrorClass::Decode);
     assert_eq!(class(&archive(&[])), ErrorClass::Decode);
+    for short in 1..100 {
+        assert_eq!(class(&MEDIATED[..MEDIATED.len() - short]), ErrorClass::Decode);
+    }
+    assert_eq!(class(&[MEDIATED, b"more"].concat()), ErrorClass::Decode);
     assert_eq!(class(&archive(&[("data.pkl", b"}."), ("data.pkl", b"}.")])), ErrorClass::Decode);
     let names: Vec<String> = (0..65).map(|number| number.to_string()).collect();
     let many: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"x"[..])).collect();

@@ -85,6 +85,10 @@ fn directory(bytes: &[u8]) -> Result<(u64, u64)> {
     let mut end = Reader { bytes, at: last };
     end.take(10)?;
     let (count, _size, at) = (end.number(2)?, end.number(4)?, end.number(4)?);
+    let comment = end.number(2)?;
+    if index(comment)? != bytes.len() - end.at {
+        return Err(wrong("pt.zip", "a directory that ends the file", "something behind it"));
+    }
     if at != IN_64_BITS && count != 0xffff {
         return Ok((count, at));
     }
