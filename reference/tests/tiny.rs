@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 /// About three times the worst rounding noise of the expected numbers themselves.
 const TOLERANCE: f32 = 1e-4;
 
-const MODELS: [&str; 17] = [
+const MODELS: [&str; 18] = [
     "llama-tied",
     "llama-untied-rope3",
     "llama-bias",
@@ -23,6 +23,7 @@ const MODELS: [&str; 17] = [
     "qwen2-window",
     "qwen3-tied",
     "qwen3-untied",
+    "qwen3-yarn",
     "mistral",
     "smollm3",
     "gemma",
@@ -295,7 +296,7 @@ fn gguf_files_hold_the_same_models() -> Result<(), Box<dyn Error>> {
         assert_eq!(model.config().bos, other.config().bos, "{name}");
         seen += 1;
     }
-    assert_eq!(seen, 10);
+    assert_eq!(seen, 11);
     Ok(())
 }
 

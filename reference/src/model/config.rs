@@ -219,7 +219,7 @@ mod tests {
             ("rms_norm_eps", json!(-1.0), "config.rms_norm_eps"),
             ("rope_theta", json!(0), "config.rope_theta"),
             ("hidden_act", json!("relu6"), "config.hidden_act"),
-            ("rope_scaling", json!({"type": "yarn", "factor": 2.0}), "config.rope_scaling"),
+            ("rope_scaling", json!({"type": "dynamic", "factor": 2.0}), "config.rope_scaling"),
         ] {
             let error = ModelConfig::from_json(with(key, value.clone())).unwrap_err();
             assert_eq!((error.class, error.field), (ErrorClass::Configuration, field), "{key}: {value}");

@@ -36,6 +36,22 @@ pub enum RopeScaling {
         /// Positions that the model was first trained on.
         original_max_positions: f64,
     },
+    /// YaRN: frequencies that turn less than `beta_slow` times within the original length divided, those that turn more
+    /// than `beta_fast` times kept, between them a blend over the index; rotated keys and queries grow by a factor.
+    Yarn {
+        /// The divisor.
+        factor: f64,
+        /// Positions that the model was first trained on.
+        original_max_positions: f64,
+        /// Turns above which a frequency is kept.
+        beta_fast: f64,
+        /// Turns below which it is divided.
+        beta_slow: f64,
+        /// Factor on sine and cosine.
+        attention_factor: f64,
+        /// Whether the blend begins and ends at whole indices.
+        truncate: bool,
+    },
     /// Divisors of each frequency, [head_dim/2], as GGUF files carry them.
     Factors(Vec<f32>),
 }
@@ -70,7 +86,32 @@ impl RopeScaling {
                     Some(max_positions as f64),
                 )?,
             }),
-            Some(other) => Err(refused("config.rope_scaling", "default, linear or llama3", excerpt(other))),
+            Some("yarn") => {
+                let set = |key: &str| value.get(key).is_some_and(|value| !value.is_null());
+                let factor = number("factor", None)?;
+                // The length by which logits of attention grow with the factor, as its authors found.
+                let growth = |weight: f64| if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 };
+                let attention_factor = if set("mscale") && set("mscale_all_dim") && !set("attention_factor") {
+                    growth(number("mscale", None)?) / growth(number("mscale_all_dim", None)?)
+                } else {
+                    number("attention_factor", Some(growth(1.0)))?
+                };
+                Ok(Self::Yarn {
+                    factor,
+                    original_max_positions: number(
+                        "original_max_position_embeddings",
+                        Some(max_positions as f64),
+                    )?,
+                    beta_fast: number("beta_fast", Some(32.0))?,
+                    beta_slow: number("beta_slow", Some(1.0))?,
+                    attention_factor,
+                    truncate: value.get("truncate").and_then(Value::as_bool).unwrap_or(true),
+                })
+            }
+            Some(other) => {
+                let expected = "default, linear, llama3 or yarn";
+                Err(refused("config.rope_scaling", expected, excerpt(other)))
+            }
         }
     }
 }
@@ -80,6 +121,8 @@ impl RopeScaling {
 pub(super) struct Rope {
     /// Radians a position, [head_dim/2].
     frequencies: Vec<f32>,
+    /// Factor on sine and cosine.
+    scale: f32,
 }
 
 /// Cosine and sine of each position and frequency, [positions, head_dim/2] each.
@@ -97,9 +140,13 @@ impl Rope {
             // The exponent and the power in f32, as the models were trained.
             let exponent = (2 * index) as f32 / head_dim as f32;
             let frequency = 1.0 / (config.theta as f32).powf(exponent);
-            scaled(f64::from(frequency), index, &config.scaling) as f32
+            scaled(f64::from(frequency), index, head_dim, config) as f32
         });
-        Self { frequencies: frequencies.collect() }
+        let scale = match config.scaling {
+            RopeScaling::Yarn { attention_factor, .. } => attention_factor as f32,
+            _ => 1.0,
+        };
+        Self { frequencies: frequencies.collect(), scale }
     }
 
     /// The rotation of `count` positions from `start` on.
@@ -111,19 +158,35 @@ impl Rope {
             for &frequency in &self.frequencies {
                 // The angle in f32, as the models were trained; its functions in f64, since f32 ones differ by platform.
                 let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
-                rotation.cos.push(cos as f32);
-                rotation.sin.push(sin as f32);
+                rotation.cos.push(cos as f32 * self.scale);
+                rotation.sin.push(sin as f32 * self.scale);
             }
         }
         rotation
     }
 }
 
-fn scaled(frequency: f64, index: usize, scaling: &RopeScaling) -> f64 {
-    match scaling {
+fn scaled(frequency: f64, index: usize, head_dim: usize, config: &RopeConfig) -> f64 {
+    match &config.scaling {
         RopeScaling::None => frequency,
         RopeScaling::Linear { factor } => frequency / factor,
         RopeScaling::Factors(factors) => frequency / factors.get(index).copied().map_or(1.0, f64::from),
+        RopeScaling::Yarn { factor, original_max_positions, beta_fast, beta_slow, truncate, .. } => {
+            let dim = head_dim as f64;
+            // The index, not whole, of the frequency that turns so many times within the original length.
+            let at = |turns: f64| {
+                dim * (original_max_positions / (turns * std::f64::consts::TAU)).ln()
+                    / (2.0 * config.theta.ln())
+            };
+            let (mut low, mut high) = (at(*beta_fast), at(*beta_slow));
+            if *truncate {
+                (low, high) = (low.floor(), high.ceil());
+            }
+            let (low, high) = (low.max(0.0), high.min(dim - 1.0));
+            let width = if high == low { 0.001 } else { high - low };
+            let divided = ((index as f64 - low) / width).clamp(0.0, 1.0);
+            frequency / factor * divided + frequency * (1.0 - divided)
+        }
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_positions } => {
             let wavelength = std::f64::consts::TAU / frequency;
             if wavelength > original_max_positions / low_freq_factor {
@@ -189,5 +252,32 @@ mod tests {
         let ratio = plain.frequencies[63] / long.frequencies[63];
         assert!((ratio - 8.0).abs() < 1e-5, "{ratio}");
         assert!(RopeScaling::from_json(&json!({"rope_type": "llama3"}), 1).is_err());
+    }
+
+    #[test]
+    fn yarn_divides_what_turns_slowly_and_lengthens_all() {
+        let value = json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768});
+        let scaling = RopeScaling::from_json(&value, 131_072).unwrap();
+        let plain = Rope::new(&RopeConfig { theta: 1e6, scaling: RopeScaling::None }, 128);
+        let long = Rope::new(&RopeConfig { theta: 1e6, scaling }, 128);
+        let ratio = |index: usize| f64::from(plain.frequencies[index] / long.frequencies[index]);
+        // 32 turns within the original length at index 23.6, one at 39.7.
+        assert!((0..=23).all(|index| (ratio(index) - 1.0).abs() < 1e-6));
+        assert!((40..64).all(|index| (ratio(index) - 4.0).abs() < 1e-5));
+        assert!((24..40).all(|index| ratio(index) > ratio(index - 1)));
+        assert!((f64::from(long.scale) - (0.1 * 4_f64.ln() + 1.0)).abs() < 1e-7);
+        assert_eq!(long.rotation(0, 1).cos[0], long.scale);
+        let of = |more: Value| {
+            let mut value = value.clone();
+            value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            RopeScaling::from_json(&value, 1)
+        };
+        let factor = |more| match of(more) {
+            Ok(RopeScaling::Yarn { attention_factor, .. }) => attention_factor,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(factor(json!({"attention_factor": 2.0, "mscale": 1.0, "mscale_all_dim": 1.0})), 2.0);
+        assert_eq!(factor(json!({"mscale": 1.0, "mscale_all_dim": 1.0})), 1.0);
+        assert!(of(json!({"factor": null})).is_err() && of(json!({"beta_fast": -1})).is_err());
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{ErrorClass, Result};
 use crate::weights::Weights;
 use crate::wire::{DataType, Encoder, Limits};
 
-const MODELS: [&str; 12] = [
+const MODELS: [&str; 13] = [
     "llama-tied",
     "llama-untied-rope3",
     "llama-odd",
@@ -21,6 +21,7 @@ const MODELS: [&str; 12] = [
     "qwen2-window",
     "qwen3-tied",
     "qwen3-untied",
+    "qwen3-yarn",
     "mistral",
     "smollm3",
     "gemma",

@@ -33,7 +33,7 @@ FAMILIES = {
 }
 
 MODELS = (
-    *("llama-untied-rope3", "llama-bias", "qwen2-untied", "qwen3-tied", "qwen3-untied"),
+    *("llama-untied-rope3", "llama-bias", "qwen2-untied", "qwen3-tied", "qwen3-untied", "qwen3-yarn"),
     *("mistral", "smollm3", "gemma", "gemma2", "gemma3"),
 )
 
@@ -85,6 +85,10 @@ def describe(writer, config, rope):
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(rope["factor"])
+    if rope["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
     if kind in ("gemma2", "gemma3_text"):
         writer.add_sliding_window(config["sliding_window"])
     if kind == "gemma2":

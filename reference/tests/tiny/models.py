@@ -31,6 +31,15 @@ GEMMA3_ROPE = {
 }
 
 
+#: Indices 0 to 5 of the same wavelengths: kept, a third and two thirds of the way, divided.
+YARN_ROPE = {
+    "rope_type": "yarn",
+    "rope_theta": 100.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+
+
 def causal(kind, vocab, hidden, ffn, layers, heads, kv_heads, **more):
     config = kind(**sizes(vocab, hidden, ffn, layers, heads, kv_heads), **{**COMMON, **more})
     # Scores that are capped, or normed, have no other way than the plain one.
@@ -103,6 +112,12 @@ MODELS = {
     "qwen3-untied": (
         lambda: causal(Qwen3Config, 64, 20, 28, 2, 3, 3, head_dim=8, attention_bias=True),
         12,
+        torch.float32,
+        None,
+    ),
+    "qwen3-yarn": (
+        lambda: causal(Qwen3Config, 64, 20, 28, 2, 3, 1, head_dim=12, rope_parameters=YARN_ROPE),
+        40,
         torch.float32,
         None,
     ),
