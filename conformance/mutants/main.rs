@@ -13,12 +13,15 @@ mod handshake;
 mod hash;
 mod kv;
 mod loophole;
+mod maps;
 mod messages;
 #[cfg(feature = "model")]
 mod model;
+mod project;
 mod realign;
 mod rows;
 mod session;
+mod validate;
 #[cfg(feature = "model")]
 mod weights;
 mod wire;
@@ -113,6 +116,9 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         context::MUTANTS,
         api::MUTANTS,
         realign::MUTANTS,
+        project::MUTANTS,
+        validate::MUTANTS,
+        maps::MUTANTS,
         loophole::MUTANTS,
         #[cfg(feature = "model")]
         model::MUTANTS,
@@ -140,6 +146,22 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the reference answers to the same request, changed.
+pub(crate) fn again<T>(
+    frame: &Frame,
+    op: &str,
+    change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>) -> T,
+) -> Frame {
+    let mut frame = frame.clone();
+    frame.json.insert("op".to_owned(), op.into());
+    change(frame.args_mut());
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    // Nothing is lost where this fails: the mutant is right then, and the test says that it survived.
+    let _ = frame.write(&mut asked);
+    let _ = avp::adapter::serve(&asked[..], &mut answered);
+    Frame::read(&mut &answered[..]).ok().flatten().unwrap_or_default()
 }
 
 /// Passes frames between the harness and the reference, lock-step.

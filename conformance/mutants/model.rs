@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::weights::Weights;
-use crate::{Mutant, frame::Frame, mutant};
+use crate::{Mutant, again, frame::Frame, mutant};
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     mutant!(
@@ -226,18 +226,6 @@ fn add(told: &mut Frame, key: &str, more: u64) {
         let before = ok.get(key).and_then(Value::as_u64).unwrap_or_default();
         ok.insert(key.to_owned(), (before + more).into());
     }
-}
-
-/// Asks the reference something else about the same model.
-fn again<T>(frame: &Frame, op: &str, change: impl FnOnce(&mut serde_json::Map<String, Value>) -> T) -> Frame {
-    let mut frame = frame.clone();
-    frame.json.insert("op".to_owned(), op.into());
-    change(frame.args_mut());
-    let (mut asked, mut answered) = (Vec::new(), Vec::new());
-    // Nothing is lost where this fails: the mutant is right then, and the test says that it survived.
-    let _ = frame.write(&mut asked);
-    let _ = avp::adapter::serve(&asked[..], &mut answered);
-    Frame::read(&mut &answered[..]).ok().flatten().unwrap_or_default()
 }
 
 /// The hash of the request's own model.

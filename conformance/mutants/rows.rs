@@ -43,6 +43,10 @@ impl Rows {
         self.values.len() / self.dim
     }
 
+    pub(crate) fn row(&self, index: usize) -> &[f64] {
+        self.values.get(index * self.dim..(index + 1) * self.dim).unwrap_or_default()
+    }
+
     pub(crate) fn each(&self) -> impl Iterator<Item = &[f64]> {
         self.values.chunks_exact(self.dim)
     }
