@@ -1,7 +1,7 @@
 """ACP/1 adapter for the Python SDK `avp`, all releases from 0.2.0 to 0.6.2.
 
 It translates and nothing else: an answer is what the installed release does. Frames and errors are handled here, the
-operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py`, `api_ops.py` and
+operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py`, `rosetta_ops.py`, `api_ops.py` and
 `model_ops.py`. See ../../ADAPTER.md for the contract.
 """
 
@@ -45,7 +45,7 @@ CODES = {
 #: arguments were bad.
 READERS = {
     "decode", "kv_decode", "decode_tensor", "identity_decode", "hello_decode", "json_decode", "fallback_decode",
-    "unpack_detect", "context_from_bytes", "inspect", "easy_unpack",
+    "unpack_detect", "context_from_bytes", "inspect", "easy_unpack", "map_load", "map_import",
 }
 
 
@@ -144,13 +144,14 @@ class Adapter:
         import kv_ops
         import model_ops
         import realign_ops
+        import rosetta_ops
         import talk_ops
         import wire_ops
 
         self.version = avp.__version__
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
-        modules = (wire_ops, talk_ops, kv_ops, realign_ops, api_ops, model_ops)
+        modules = (wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, model_ops)
         self.ops = {name: op for module in modules for name, op in module.operations().items()}
         self.features = {name: value for module in modules for name, value in module.features().items()}
 
