@@ -92,6 +92,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "engine",
     "rescale_soft_embedding",
     "state_flags",
+    "rank",
 ];
 
 /// Metadata as ACP/1 writes it.
