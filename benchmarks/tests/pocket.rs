@@ -14,7 +14,7 @@ const ITEMS: usize = 60;
 fn shares(name: &str, arms: &[Arm]) -> Result<(Vec<Item>, Vec<Share>), Box<dyn Error>> {
     let mut items = bundled()?;
     items.truncate(ITEMS);
-    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
     let model = Runtime::open(avp::weights::registry::resolve(name)?, options, &mut |_, _| ())?;
     let mut answers = Vec::new();
     for (i, item) in items.iter().enumerate() {

@@ -107,7 +107,7 @@ fn what_is_trained_is_what_the_runtime_computes() -> Outcome {
         let (trained, _) = train(&trainer(recipe.clone(), folder.path())?, 4)?;
         let exported = folder.path().join("model");
         export(&trained, &exported)?;
-        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
         let model = Model::open(&exported, options, &mut |_, _| ())?;
 
         let mut batches = Batches::new(&trained.tokenizer, &recipe.training, 9)?;

@@ -1,21 +1,28 @@
-"""Times the model runtime beside torch with transformers on one GGUF: same machine, float32, turn by turn in one run.
+"""Times the model runtime beside torch and llama.cpp on one GGUF: same machine, turn by turn in one run.
 
     cargo build --release -p avp --features model --example measure
     python runtime.py --model SmolLM2-135M-Instruct.Q4_1.gguf --measure target/release/examples/measure
 
-A turn of either side: prefill 200 tokens, decode 32 behind them, then take 8 latent steps. Turns alternate, so that the
-machine's mood falls on both; read the ratios, not the milliseconds. The last column is the ratio that the experiment
-before this runtime had (best of its runs). Run it on an idle machine: where others want the cores too, torch's threads
-wait for each other and its times with two threads mean nothing.
+Four sides: ours in float32, ours on the file's own quantised blocks, torch with transformers in float32, and llama.cpp on
+the blocks through llama-cpp-python. A side that is not installed is left out, and the table says so.
 
-`measure MODEL --json` prints one object with `prefill_ms`, `decode_ms` and `latent_ms`, each a number or a list of
-samples (decode and latent: one sample a token or step). Its threads are set by RAYON_NUM_THREADS.
+A turn: prefill 200 tokens, decode 32 behind them, take 8 latent steps (llama.cpp has none), prefill 512 tokens. Turns
+alternate, so that the machine's mood falls on all; read the ratios, not the milliseconds. Run it on an idle machine: where
+others want the cores too, threads wait for each other and times with two of them mean nothing.
 
-Needs torch, transformers with accelerate and gguf, and the SDK `avp` (written for 2.15, 5.23 and 0.6.2).
+Two columns say how far a phase is from what the memory allows: the bytes of weights that a token or a prompt reads, over the
+bandwidth of a plain copy, measured in the same run with as many threads.
+
+`measure MODEL --json` prints one object with `prefill_200_ms`, `prefill_512_ms`, `decode_ms` and `latent_ms`, each a list of
+samples, `bytes_a_token` and `copy_bytes_a_second`. Its threads are set by RAYON_NUM_THREADS.
+
+Needs torch, transformers with accelerate and gguf, and the SDK `avp` (written for 2.15, 5.23 and 0.6.2);
+llama-cpp-python is optional (0.3).
 """
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import os
 import pathlib
@@ -25,15 +32,22 @@ import sys
 import time
 
 PREFILLED = 200
+LONG = 512
 DECODED = 32
 LATENT = 8
-ROWS = ("prefill", "decode", "latent")
+ROWS = ("prefill_200", "prefill_512", "decode", "latent")
 
 #: Any id below every vocabulary would do; these are spread so that the embedding rows are not all in one cache line.
-IDS = [(97 * index + 11) % 8191 + 3 for index in range(PREFILLED)]
+IDS = [(97 * index + 11) % 8191 + 3 for index in range(LONG)]
 
-#: (row, threads) -> time to torch's. Decode had a matrix-vector product of its own, prefill was plain burn-flex 0.21.
-EXPERIMENT = {("decode", 1): 0.40, ("decode", 2): 0.21, ("prefill", 1): 1.30, ("prefill", 2): 1.14}
+#: (ours, other, row, ratio): the largest ratio of times that the project aims at, for any number of threads.
+GOALS = [
+    ("ours f32", "torch f32", "decode", 1 / 1.5),
+    ("ours f32", "torch f32", "prefill_200", 1 / 1.2),
+    ("ours f32", "torch f32", "prefill_512", 1 / 1.2),
+    ("ours f32", "torch f32", "latent", 1 / 3),
+    ("ours blocks", "llama.cpp", "decode", 1.0),
+]
 
 #: Between turns: threads of the side that just ran spin for a moment before they sleep.
 PAUSE_S = 0.5
@@ -43,26 +57,30 @@ BUSY = 0.3
 
 
 class Ours:
-    name = "ours"
-
-    def __init__(self, program, model):
-        self.command = [str(program), str(model), "--json"]
+    def __init__(self, name, program, model, *options):
+        self.name = name
+        self.command = [str(program), str(model), "--json", *options]
+        self.limits = {}
 
     def turn(self, threads):
         environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
         done = subprocess.run(self.command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout)
-        return {row: as_list(found[f"{row}_ms"]) for row in ROWS}
+        moved = found["bytes_a_token"] / found["copy_bytes_a_second"] * 1e3
+        self.limits[threads] = min(moved, self.limits.get(threads, moved))
+        return {row: found[f"{row}_ms"] for row in ROWS}
+
+    def close(self):
+        pass
 
 
-class Torch:
+class Worker:
     """A process of its own that keeps the model, so that this one stays small and each turn skips the loading."""
 
-    name = "torch"
-
-    def __init__(self, model):
+    def __init__(self, name, kind, model):
+        self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", "--model", str(model)],
+            [sys.executable, __file__, "--worker", kind, "--model", str(model)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -76,7 +94,7 @@ class Torch:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the torch process ended with {self.process.wait()}")
+            raise SystemExit(f"the process of {self.name} ended with {self.process.wait()}")
         return json.loads(line)
 
     def close(self):
@@ -84,35 +102,32 @@ class Torch:
         self.process.wait()
 
 
-def as_list(value):
-    return value if isinstance(value, list) else [value]
+def timed(samples, work):
+    start = time.perf_counter()
+    out = work()
+    samples.append((time.perf_counter() - start) * 1e3)
+    return out
 
 
-def worker(model_path):
+def torch_worker(model_path):
     """Loads the model, then runs one turn for each number of threads read from stdin."""
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
     import reference_numbers as numbers
     import torch
 
     connector = numbers.connect(model_path, pathlib.Path(model_path).stem)
-    model = connector.model
-    ids = numbers.as_batch(IDS)
     print("{}", flush=True)
     for line in sys.stdin:
         torch.set_num_threads(int(line))
         with torch.inference_mode():
-            print(json.dumps(torch_turn(numbers, connector, model, ids)), flush=True)
+            print(json.dumps(torch_turn(numbers, connector)), flush=True)
 
 
-def torch_turn(numbers, connector, model, ids):
-    def timed(samples, work):
-        start = time.perf_counter()
-        out = work()
-        samples.append((time.perf_counter() - start) * 1e3)
-        return out
-
-    found = {row: [] for row in ROWS}
-    out = timed(found["prefill"], lambda: model(input_ids=ids, use_cache=True, logits_to_keep=1))
+def torch_turn(numbers, connector):
+    model, found = connector.model, {row: [] for row in ROWS}
+    short, long = numbers.as_batch(IDS[:PREFILLED]), numbers.as_batch(IDS)
+    timed(found["prefill_512"], lambda: model(input_ids=long, use_cache=True, logits_to_keep=1))
+    out = timed(found["prefill_200"], lambda: model(input_ids=short, use_cache=True, logits_to_keep=1))
     cache = out.past_key_values
 
     def decode(token):
@@ -135,6 +150,33 @@ def torch_turn(numbers, connector, model, ids):
     return found
 
 
+def llama_worker(model_path):
+    """As [`torch_worker`]; the number of threads is set when a context is made, so each has its own."""
+    import llama_cpp
+
+    models = {}
+    print("{}", flush=True)
+    for line in sys.stdin:
+        threads = int(line)
+        if threads not in models:
+            models[threads] = llama_cpp.Llama(
+                str(model_path), n_ctx=1024, n_batch=LONG, n_ubatch=LONG, n_threads=threads,
+                n_threads_batch=threads, verbose=False,
+            )
+        print(json.dumps(llama_turn(models[threads])), flush=True)
+
+
+def llama_turn(model):
+    found = {row: [] for row in ROWS}
+    model.reset()
+    timed(found["prefill_512"], lambda: model.eval(IDS))
+    model.reset()
+    timed(found["prefill_200"], lambda: model.eval(IDS[:PREFILLED]))
+    for index in range(DECODED):
+        timed(found["decode"], lambda: model.eval([IDS[index]]))
+    return found
+
+
 def load_average():
     return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
@@ -144,8 +186,9 @@ def measure(sides, threads, rounds):
     samples = {}
     for count in threads:
         for number in range(rounds + 1):
-            # The side that begins changes, so that neither always follows the other.
-            for side in sides if number % 2 == 0 else reversed(sides):
+            # The side that begins changes, so that none always follows the same one.
+            start = number % len(sides)
+            for side in sides[start:] + sides[:start]:
                 time.sleep(PAUSE_S)
                 found = side.turn(count)
                 if number:
@@ -154,29 +197,57 @@ def measure(sides, threads, rounds):
     return samples
 
 
-def table(samples, threads):
-    """Prints best and median of each; returns the rows."""
-    print(f"{'':8} {'threads':>7} {'ours best':>10} {'median':>8} {'torch best':>11} {'median':>8}", end="")
-    print(f" {'ratio best':>11} {'median':>7} {'experiment':>11}")
-    rows = []
+def table(samples, sides, threads):
+    """Prints the best of each and what memory allows; returns the rows."""
+    names, rows = [side.name for side in sides], []
+    print(f"\n{'best, ms':12} {'threads':>7} " + " ".join(f"{name:>12}" for name in names), end="")
+    print(f" {'memory: f32':>12} {'blocks':>8}")
     for row in ROWS:
         for count in threads:
-            ours, torch = (samples[name, count, row] for name in ("ours", "torch"))
-            best, median = min(ours) / min(torch), statistics.median(ours) / statistics.median(torch)
-            before = EXPERIMENT.get((row, count))
-            print(f"{row:8} {count:7} {min(ours):10.1f} {statistics.median(ours):8.1f}", end="")
-            print(f" {min(torch):11.1f} {statistics.median(torch):8.1f} {best:11.2f} {median:7.2f}", end="")
-            print(f" {before if before is not None else '':>11}")
-            rows.append(
-                {
-                    "row": row,
-                    "threads": count,
-                    "ours_ms": {"best": min(ours), "median": statistics.median(ours), "samples": len(ours)},
-                    "torch_ms": {"best": min(torch), "median": statistics.median(torch), "samples": len(torch)},
-                    "ratio": {"best": best, "median": median, "experiment": before},
-                }
-            )
+            best = {name: min(samples[name, count, row], default=None) for name in names}
+            medians = {name: statistics.median(samples[name, count, row]) for name in names if samples[name, count, row]}
+            # A prompt reads the weights once for all of its tokens, a token for itself.
+            limits = {side.name: side.limits[count] for side in sides if isinstance(side, Ours)}
+            print(f"{row:12} {count:7} ", end="")
+            print(" ".join(f"{value:12.2f}" if value is not None else f"{'-':>12}" for value in best.values()), end="")
+            print(f" {limits.get('ours f32', 0):12.2f} {limits.get('ours blocks', 0):8.2f}")
+            rows.append({"row": row, "threads": count, "best_ms": best, "median_ms": medians, "memory_ms": limits})
     return rows
+
+
+def goals(rows, threads):
+    """Prints each goal beside what was found; returns them."""
+    print("\ntime to that of another side, best of each")
+    found = []
+    for ours, other, row, most in GOALS:
+        for count in threads:
+            best = next(r["best_ms"] for r in rows if (r["row"], r["threads"]) == (row, count))
+            if best.get(ours) and best.get(other):
+                ratio = best[ours] / best[other]
+                met = "reached" if ratio <= most else "missed"
+                print(f"{row:12} {count} threads  {ours:12} / {other:10} {ratio:5.2f}  goal {most:.2f}  {met}")
+                found.append({"row": row, "threads": count, "ours": ours, "other": other, "ratio": ratio, "goal": most})
+    if {1, 2} <= set(threads):
+        for row in ROWS:
+            for name in ("ours f32", "ours blocks"):
+                one, two = (
+                    next(r["best_ms"].get(name) for r in rows if (r["row"], r["threads"]) == (row, count)) for count in (1, 2)
+                )
+                met = "reached" if two < one else "missed"
+                print(f"{row:12} 2 threads / 1   {name:12} {two / one:18.2f}  goal below 1  {met}")
+                found.append({"row": row, "threads": 2, "ours": name, "other": "one thread", "ratio": two / one, "goal": 1.0})
+    return found
+
+
+def installed(name):
+    return importlib.util.find_spec(name) is not None
+
+
+def version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def main():
@@ -186,22 +257,33 @@ def main():
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--report", type=pathlib.Path, help="write the numbers as JSON")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=("torch", "llama"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        return worker(arguments.model)
+        return {"torch": torch_worker, "llama": llama_worker}[arguments.worker](arguments.model)
 
     before = load_average()
     if before and before[0] > BUSY * os.cpu_count():
         print(f"the machine is busy (load {before[0]}): ratios will not mean much", file=sys.stderr)
-    torch = Torch(arguments.model)
-    samples = measure([Ours(arguments.measure, arguments.model), torch], arguments.threads, arguments.rounds)
-    torch.close()
-    print(f"ms, {arguments.rounds} rounds; load {before} before, {load_average()} after, on {os.cpu_count()} cores")
-    rows = table(samples, arguments.threads)
+    sides = [
+        Ours("ours f32", arguments.measure, arguments.model),
+        Ours("ours blocks", arguments.measure, arguments.model, "--quantised"),
+    ]
+    for name, kind, needs in (("torch f32", "torch", "torch"), ("llama.cpp", "llama", "llama_cpp")):
+        if installed(needs):
+            sides.append(Worker(name, kind, arguments.model))
+        else:
+            print(f"{name} is left out: {needs} is not installed", file=sys.stderr)
+    samples = measure(sides, arguments.threads, arguments.rounds)
+    for side in sides:
+        side.close()
+    print(f"{arguments.rounds} rounds; load {before} before, {load_average()} after, on {os.cpu_count()} cores")
+    rows = table(samples, sides, arguments.threads)
+    reached = goals(rows, arguments.threads)
     if arguments.report:
-        versions = {name: importlib.metadata.version(name) for name in ("avp", "torch", "transformers")}
-        facts = {"versions": versions, "model": arguments.model.name, "cores": os.cpu_count(), "rows": rows}
+        names = ("avp", "torch", "transformers", "llama-cpp-python")
+        versions = {name: version(name) for name in names}
+        facts = {"versions": versions, "model": arguments.model.name, "cores": os.cpu_count(), "rows": rows, "goals": reached}
         arguments.report.write_text(json.dumps(facts, indent=1) + "\n")
 
 

@@ -116,7 +116,7 @@ fn a_context_takes_its_size_once() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn a_model_is_loaded_without_a_second_copy() -> Result<(), Box<dyn Error>> {
-    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
     if let Ok(path) = std::env::var(TASK) {
         return growth(|| {
             let model = Model::open(Path::new(&path), options, &mut |_, _| ())?;

@@ -31,7 +31,7 @@ fn runtime() -> Result<Option<Runtime>, Box<dyn Error>> {
         eprintln!("skipped: AVP_SMOLLM2 does not name the model; see the head of tests/oracle.rs");
         return Ok(None);
     };
-    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
     Ok(Some(Runtime::open(Path::new(&path), options, &mut |_, _| ())?))
 }
 

@@ -25,7 +25,11 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn open(name: &str, dtype: DataType) -> avp::Result<Runtime> {
-    Runtime::open(folder(name), LoadOptions { device: Device::Cpu, dtype: Some(dtype) }, &mut |_, _| ())
+    Runtime::open(
+        folder(name),
+        LoadOptions { device: Device::Cpu, dtype: Some(dtype), quantised: false },
+        &mut |_, _| (),
+    )
 }
 
 /// The texts of a model: prompt, ids, what the SDK wrote. The runtime goes by the SDK's hash, so that it takes its contexts.
@@ -173,7 +177,7 @@ fn a_context_of_any_family_goes_on_from_a_message() -> Outcome {
             let ids = tensor.data().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
             Ok(ids.map(u32::try_from).collect::<Result<_, _>>()?)
         };
-        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
         let model = Model::open(folder(name), options, &mut |_, _| ())?;
         let identity = ModelIdentity { model_hash: "ab".repeat(32), ..ModelIdentity::default() };
         let runtime = Runtime::new(model, None, identity, None);
@@ -315,7 +319,7 @@ fn the_seed_decides_what_is_drawn() -> Outcome {
 fn a_kept_matrix_of_other_weights_is_not_used() -> Outcome {
     let folder_of_cache = tempfile::tempdir()?;
     let matrix = |name: &str, cached: bool| -> avp::Result<Vec<f32>> {
-        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+        let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
         let model = Model::open(folder(name), options, &mut |_, _| ())?;
         let cache = RealignCache::located(Some(folder_of_cache.path().into()), None)?;
         let identity = ModelIdentity { model_hash: "ab".repeat(32), ..ModelIdentity::default() };

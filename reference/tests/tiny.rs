@@ -58,7 +58,7 @@ impl Expected {
 }
 
 fn load(name: &str) -> Result<Model, Box<dyn Error>> {
-    let options = LoadOptions { device: Device::Cpu, dtype: None };
+    let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
     Ok(Model::open(folder(name), options, &mut |_, _| ())?)
 }
 
@@ -182,7 +182,7 @@ fn load_with(name: &str, key: &str, value: serde_json::Value) -> Result<Model, B
         serde_json::from_slice(&std::fs::read(folder(name).join("config.json"))?)?;
     config[key] = value;
     let weights = avp::weights::Weights::open(&folder(name))?;
-    let options = LoadOptions { device: Device::Cpu, dtype: None };
+    let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
     Ok(Model::load(avp::model::ModelConfig::from_json(config)?, weights, options, &mut |_, _| ())?)
 }
 
@@ -239,7 +239,7 @@ fn a_model_with_images_is_read_for_its_text() -> Result<(), Box<dyn Error>> {
         let renamed = file.iter().map(|(name, tensor)| (name.replacen("model.", prefix, 1), tensor));
         let renamed = safetensors::serialize(renamed.collect::<Vec<_>>(), None)?;
         let weights = avp::weights::Weights::from_file(bytes::Bytes::from(renamed).into())?;
-        let options = LoadOptions { device: Device::Cpu, dtype: None };
+        let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
         let config = avp::model::ModelConfig::from_json(config.clone())?;
         let model = Model::load(config, weights, options, &mut |_, _| ())?;
         let hidden = model.prefill(&expected.ids("input_ids")?, &mut model.empty_cache(), None)?;
@@ -263,7 +263,7 @@ fn gguf_files_hold_the_same_models() -> Result<(), Box<dyn Error>> {
         if !path.exists() {
             continue;
         }
-        let options = LoadOptions { device: Device::Cpu, dtype: None };
+        let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
         let model = Model::open(path, options, &mut |_, _| ())?;
         let unsaid = UNSAID.iter().find(|(of, _)| *of == name);
         let other = match unsaid {

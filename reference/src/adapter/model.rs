@@ -23,7 +23,8 @@ use crate::weights::Weights;
 use crate::wire::{DataType, Encoder, Limits, PayloadType};
 
 /// Numbers are judged against float64: no element type but the widest, wherever this runs.
-const OPTIONS: LoadOptions = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+const OPTIONS: LoadOptions =
+    LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
 
 /// Installed models that stay loaded.
 static INSTALLED: LazyLock<Easy> = LazyLock::new(|| Easy::installed(OPTIONS));

@@ -1,18 +1,20 @@
 //! Grouped-query attention over a KV-cache, causal, with an optional window; softmax in f32.
 
+use std::ops::Range;
+
 use burn::tensor::{Bool, DType, TensorData, activation::softmax};
 use rayon::prelude::*;
 
 use super::activation::{Activation, Rows};
-use super::backend::{self, Tensor};
+use super::backend::Tensor;
 use super::cache::{DeviceLayer, LayerCache, by_head};
 use super::kv_store::KvStore;
 use super::linear::Linear;
 use super::norm::RmsNorm;
 use super::rope::Rotation;
 use crate::error::Result;
+use crate::tensor::token_panels::{Needed, TokenPanels};
 use crate::tensor::{elementwise, matrix};
-use crate::wire::DataType;
 
 pub(super) struct Attention {
     pub(super) query: Linear,
@@ -42,13 +44,11 @@ impl Attention {
         cache: &mut LayerCache,
         past: usize,
     ) -> Result<Activation> {
-        let mut query = self.query.forward(input)?;
-        let mut key = self.key.forward(input)?;
+        let [mut query, mut key, value] = Linear::forward_each([&self.query, &self.key, &self.value], input)?;
         if let Some([of_queries, of_keys]) = &self.head_norms {
             query = of_queries.forward(&query);
             key = of_keys.forward(&key);
         }
-        let value = self.value.forward(input)?;
         let mixed = match (query, key, value, cache) {
             (
                 Activation::Host(mut query),
@@ -64,7 +64,7 @@ impl Attention {
                 values.append(past, &value.values);
                 Activation::Host(match query.count() {
                     1 => self.one_row(&query, keys, values, past + 1),
-                    _ => self.many_rows(&query, keys, values, past)?,
+                    _ => self.many_rows(&query, keys, values, past),
                 })
             }
             (
@@ -105,43 +105,53 @@ impl Attention {
         Rows::new(out, query.cols)
     }
 
-    /// Many new positions: matrix products for each key and value head over all query heads of its group.
-    fn many_rows(&self, query: &Rows, keys: &KvStore, values: &KvStore, past: usize) -> Result<Rows> {
+    /// Many new positions: matrix products for each key and value head over all query heads of its group, no further than
+    /// a position sees.
+    fn many_rows(&self, query: &Rows, keys: &KvStore, values: &KvStore, past: usize) -> Rows {
         let (count, group, dim) = (query.count(), self.heads / self.kv_heads, self.head_dim);
         let seen = past + count;
-        let device = backend::cpu();
-        // [s, heads, dim] → [heads, s, dim], scaled.
-        let mut by_heads = vec![0.0; query.values.len()];
-        for (position, row) in query.values.chunks_exact(query.cols).enumerate() {
-            for (head, values) in row.chunks_exact(dim).enumerate() {
-                let target = &mut by_heads[(head * count + position) * dim..][..dim];
-                target.iter_mut().zip(values).for_each(|(target, value)| *target = value * self.scale);
-            }
-        }
-        let host = |values, shape| backend::from_host::<3>(values, shape, DataType::Float32, &device);
-        let query_heads = host(by_heads, [self.kv_heads, group * count, dim]);
-        let keys = host(keys.all(seen), [self.kv_heads, seen, dim]);
-        let mut scores = backend::to_host(query_heads.matmul(keys.transpose()))?;
-        scores.par_chunks_exact_mut(seen).enumerate().for_each(|(row, scores)| {
-            let visible = past + row % count + 1;
-            let first = self.first_seen(visible);
-            scores[..first].fill(0.0);
-            scores[visible..].fill(0.0);
-            let scores = &mut scores[first..visible];
-            if let Some(cap) = self.softcap {
-                elementwise::softcap(scores, cap);
-            }
-            elementwise::softmax(scores);
-        });
-        let scores = host(scores, [self.kv_heads, group * count, seen]);
-        let values = host(values.all(seen), [self.kv_heads, seen, dim]);
-        let mixed = backend::to_host(scores.matmul(values))?;
         let mut out = vec![0.0; query.values.len()];
-        for (index, values) in mixed.chunks_exact(dim).enumerate() {
-            let (head, position) = (index / count, index % count);
-            out[position * query.cols + head * dim..][..dim].copy_from_slice(values);
+        // [heads of the group, s, dim], scaled.
+        let mut queries = vec![0.0; group * count * dim];
+        // Rows that cross from a head to the next one hold its last position.
+        let visible = |rows: Range<usize>| {
+            if rows.start / count == (rows.end - 1) / count {
+                past + (rows.end - 1) % count + 1
+            } else {
+                seen
+            }
+        };
+        for kv_head in 0..self.kv_heads {
+            let first = kv_head * group * dim;
+            for (position, row) in query.values.chunks_exact(query.cols).enumerate() {
+                for (head, values) in row[first..first + group * dim].chunks_exact(dim).enumerate() {
+                    let target = &mut queries[(head * count + position) * dim..][..dim];
+                    target.iter_mut().zip(values).for_each(|(target, value)| *target = value * self.scale);
+                }
+            }
+            let keys = TokenPanels::from_rows(&keys.head(kv_head, seen), dim);
+            let mut scores =
+                keys.rows_times(&queries, dim, |rows| Needed { features: dim, tokens: visible(rows) });
+            scores.par_chunks_exact_mut(seen).enumerate().for_each(|(row, scores)| {
+                let visible = past + row % count + 1;
+                let first = self.first_seen(visible);
+                scores[..first].fill(0.0);
+                scores[visible..].fill(0.0);
+                let scores = &mut scores[first..visible];
+                if let Some(cap) = self.softcap {
+                    elementwise::softcap(scores, cap);
+                }
+                elementwise::softmax(scores);
+            });
+            let values = TokenPanels::from_columns(&values.head(kv_head, seen), dim);
+            let mixed =
+                values.rows_times(&scores, seen, |rows| Needed { features: visible(rows), tokens: dim });
+            for (index, values) in mixed.chunks_exact(dim).enumerate() {
+                let (head, position) = (index / count, index % count);
+                out[position * query.cols + first + head * dim..][..dim].copy_from_slice(values);
+            }
         }
-        Ok(Rows::new(out, query.cols))
+        Rows::new(out, query.cols)
     }
 
     fn device(

@@ -3,6 +3,7 @@
 use super::activation::Activation;
 use super::attention::Attention;
 use super::cache::LayerCache;
+use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::RmsNorm;
 use super::rope::Rotation;
@@ -20,6 +21,14 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// Bytes of the matrices: what a position's pass reads.
+    pub(super) fn bytes(&self) -> usize {
+        let (attention, mlp) = (&self.attention, &self.mlp);
+        let attention = [&attention.query, &attention.key, &attention.value, &attention.output];
+        let mlp = [&mlp.gate, &mlp.up, &mlp.down];
+        attention.into_iter().chain(mlp).map(Linear::bytes).sum()
+    }
+
     /// Hidden states [s, hidden] → [s, hidden]; appends to the layer's cache. Without a rotation heads stay as they are.
     pub(super) fn forward(
         &self,

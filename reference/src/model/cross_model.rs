@@ -227,7 +227,7 @@ impl Runtime {
     pub(super) fn card(&self) -> Option<&Tensor<2>> {
         match self.model.embedding() {
             Matrix::Device(matrix) => Some(matrix),
-            Matrix::Host(_) => None,
+            Matrix::Host(_) | Matrix::Quantised(_) => None,
         }
     }
 

@@ -42,6 +42,9 @@ pub struct LoadOptions {
     pub device: Device,
     /// Its element type; `None` for what fits the device: f32 on the CPU, bf16 on CUDA.
     pub dtype: Option<DataType>,
+    /// Whether matrices stay in a GGUF file's own blocks. On the CPU only. One token at a time then takes a fraction of the
+    /// time and memory, with vectors rounded to 8 bits before each product; see the example `quantised_loss` for what that changes.
+    pub quantised: bool,
 }
 
 /// A decoder-only language model.
@@ -81,6 +84,15 @@ impl Model {
             let expected = "float32, float16 or bfloat16";
             return Err(Error::new(ErrorClass::InvalidArgument, "model.dtype", expected, dtype.as_str()));
         }
+        if options.quantised && matches!(device, Device::Cuda(_)) {
+            let expected = "the CPU for weights in their file's blocks";
+            return Err(Error::new(
+                ErrorClass::InvalidArgument,
+                "model.quantised",
+                expected,
+                device.to_string(),
+            ));
+        }
         let place = match device {
             Device::Cuda(_) => Place::Device(device.open()?),
             _ => Place::Host,
@@ -94,14 +106,14 @@ impl Model {
             }
             config.rope.scaling = RopeScaling::Factors(factors);
         }
-        Self::assemble(config, weights, place, device, dtype, progress)
+        Self::assemble(config, weights, place, device, (dtype, options.quantised), progress)
     }
 
     /// The model on burn's CPU backend as if that were a card: the code that runs on CUDA, where there is none.
     #[cfg(test)]
     pub(super) fn load_as_on_a_card(config: ModelConfig, weights: Weights, dtype: DataType) -> Result<Self> {
         let place = Place::Device(backend::cpu());
-        Self::assemble(config, weights, place, Device::Cpu, dtype, &mut |_, _| ())
+        Self::assemble(config, weights, place, Device::Cpu, (dtype, false), &mut |_, _| ())
     }
 
     fn assemble(
@@ -109,12 +121,12 @@ impl Model {
         weights: Weights,
         place: Place,
         device: Device,
-        dtype: DataType,
+        (dtype, quantised): (DataType, bool),
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
         let is_there = |prefix: &&str| weights.info(&format!("{prefix}{EMBEDDING}")).is_some();
         let prefix = PREFIXES.into_iter().find(is_there).unwrap_or(PREFIXES[0]);
-        let loader = Loader { weights: &weights, config: &config, place: &place, dtype, prefix };
+        let loader = Loader { weights: &weights, config: &config, place: &place, dtype, prefix, quantised };
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let embedding = loader.matrix(&format!("{prefix}{EMBEDDING}"), vocab, hidden)?;
         // A tied configuration rules: some exports repeat the embedding under the head's name.
@@ -181,6 +193,14 @@ impl Model {
     #[must_use]
     pub fn dtype(&self) -> DataType {
         self.dtype
+    }
+
+    /// Bytes of weights that one token's pass through blocks and head reads: divided by the memory's bandwidth, the time that
+    /// a token takes at least.
+    #[must_use]
+    pub fn bytes_a_token(&self) -> usize {
+        let head = self.head.as_ref().map_or_else(|| self.embedding.bytes(), Linear::bytes);
+        self.blocks.iter().map(Block::bytes).sum::<usize>() + head
     }
 
     /// An empty cache of this model.

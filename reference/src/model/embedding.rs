@@ -20,6 +20,14 @@ impl Model {
                 tokens.iter().for_each(|&token| matrix.row(token as usize, &mut values));
                 self.place.rows(values, matrix.cols, self.dtype)
             }
+            Matrix::Quantised(matrix) => {
+                let width = self.config.hidden_size;
+                let mut values = vec![0.0; tokens.len() * width];
+                for (&token, row) in tokens.iter().zip(values.chunks_exact_mut(width)) {
+                    matrix.widen(token as usize, row);
+                }
+                self.place.rows(values, width, self.dtype)
+            }
             Matrix::Device(tensor) => {
                 let ids: Vec<i64> = tokens.iter().map(|&token| token.into()).collect();
                 let data = burn::tensor::TensorData::new(ids, [tokens.len()]);
@@ -58,6 +66,10 @@ impl Model {
             Matrix::Host(matrix) => {
                 let width = self.config.hidden_size;
                 Ok(on_the_pool(|| transfer::embed_rows(matrix, hidden, width, TEMPERATURE, rescale_to)))
+            }
+            Matrix::Quantised(matrix) => {
+                let width = self.config.hidden_size;
+                Ok(on_the_pool(|| transfer::embed_rows(&**matrix, hidden, width, TEMPERATURE, rescale_to)))
             }
             Matrix::Device(embedding) => {
                 let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);

@@ -1,6 +1,9 @@
 //! Matrices of weights, [out, in], and what they do to rows.
 
-use burn::tensor::{Bytes, DType, TensorData};
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::DType;
 use half::{bf16, f16};
 
 use super::activation::{Activation, Rows};
@@ -8,6 +11,8 @@ use super::backend::{self, Tensor};
 use super::norm::Scale;
 use crate::error::Result;
 use crate::tensor::matrix;
+use crate::tensor::quantised::QuantisedMatrix;
+use crate::tensor::token_panels::{TokenPanels, WeightRows};
 use crate::transfer::Embedding;
 use crate::wire::DataType;
 
@@ -71,6 +76,20 @@ impl Embedding for HostMatrix {
     }
 }
 
+impl Embedding for QuantisedMatrix {
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+
+    fn mat_vec(&self, x: &[f32], y: &mut [f32]) {
+        self.mat_vec(x, y);
+    }
+
+    fn weighted_rows(&self, p: &[f32], y: &mut [f32]) {
+        self.weighted_rows(p, y);
+    }
+}
+
 impl HostMatrix {
     /// Appends row `index` in f32.
     pub(super) fn row(&self, index: usize, out: &mut Vec<f32>) {
@@ -87,29 +106,24 @@ impl HostMatrix {
             _ => view::<f32>(bytes).to_vec(),
         }
     }
+}
 
-    /// x · Mᵀ for many rows, [n, cols] → [n, rows], by burn's matrix product over the same memory.
-    fn mat_mul(&self, x: &Rows) -> Result<Rows> {
-        let device = backend::cpu();
-        let left: Tensor<2> =
-            backend::from_host(x.values.clone(), [x.count(), x.cols], DataType::Float32, &device);
+impl WeightRows for HostMatrix {
+    fn rows<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
         if self.element == DataType::Float32 {
-            let bytes = Bytes::from_shared(self.data.clone(), burn::tensor::AllocationProperty::Other);
-            let data = TensorData::from_bytes(bytes, [self.rows, self.cols], backend::dtype(self.element));
-            let right = Tensor::<2>::from_data(data, (&device, backend::dtype(self.element)));
-            return Ok(Rows::new(backend::to_host(left.matmul(right.transpose()))?, self.rows));
+            return &view(&self.data)[range.start * self.cols..range.end * self.cols];
         }
-        let mut out = vec![0.0; x.count() * self.rows];
-        for start in (0..self.rows).step_by(WIDEN_ROWS) {
-            let rows = WIDEN_ROWS.min(self.rows - start);
-            let wide = self.widened(start, rows);
-            let right: Tensor<2> = backend::from_host(wide, [rows, self.cols], DataType::Float32, &device);
-            let part = backend::to_host(left.clone().matmul(right.transpose()))?;
-            for (out, part) in out.chunks_exact_mut(self.rows).zip(part.chunks_exact(rows)) {
-                out[start..start + rows].copy_from_slice(part);
-            }
-        }
-        Ok(Rows::new(out, self.rows))
+        *scratch = self.widened(range.start, range.len());
+        scratch
+    }
+}
+
+impl WeightRows for QuantisedMatrix {
+    /// Exact: vectors are not rounded where many share the work of widening.
+    fn rows<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        scratch.resize(range.len() * self.cols(), 0.0);
+        self.widen(range.start, scratch);
+        scratch
     }
 }
 
@@ -121,6 +135,8 @@ impl HostMatrix {
 #[derive(Clone)]
 pub(super) enum Matrix {
     Host(HostMatrix),
+    /// On the host, in the blocks of the file.
+    Quantised(Arc<QuantisedMatrix>),
     /// [out, in].
     Device(Tensor<2>),
 }
@@ -141,12 +157,15 @@ impl Matrix {
     /// x · Mᵀ in f32, [n, cols] → [n, rows].
     pub(super) fn products(&self, x: &[f32]) -> Result<Vec<f32>> {
         match self {
-            Self::Host(matrix) if x.len() == matrix.cols => {
-                let mut y = vec![0.0; matrix.rows];
-                matrix.mat_vec(x, &mut y);
-                Ok(y)
+            Self::Host(matrix) if x.len() == matrix.cols => Ok(mat_vec(matrix, x)),
+            Self::Host(matrix) => {
+                Ok(TokenPanels::from_rows(x, matrix.cols).product(matrix, matrix.rows).into_rows())
             }
-            Self::Host(matrix) => Ok(matrix.mat_mul(&Rows::new(x.to_vec(), matrix.cols))?.values),
+            // Of a vector that is rounded, no product would be one in f32.
+            Self::Quantised(matrix) => {
+                let rows = QuantisedMatrix::rows(matrix);
+                Ok(TokenPanels::from_rows(x, matrix.cols()).product(&**matrix, rows).into_rows())
+            }
             Self::Device(matrix) => {
                 let cols = matrix.dims()[1];
                 let shape = [x.len() / cols, cols];
@@ -155,6 +174,15 @@ impl Matrix {
                     Self::device_blocks(matrix).map(|(_, rows)| left.clone().matmul(rows.transpose()));
                 backend::to_host(Tensor::cat(parts.collect(), 1))
             }
+        }
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Host(matrix) => matrix.data.len(),
+            Self::Quantised(matrix) => matrix.bytes(),
+            Self::Device(tensor) => tensor.shape().num_elements() * tensor.dtype().size(),
         }
     }
 }
@@ -166,32 +194,77 @@ pub(super) struct Linear {
 }
 
 impl Linear {
+    /// Bytes of the weights.
+    pub(super) fn bytes(&self) -> usize {
+        self.matrix.bytes()
+    }
+
     /// [n, in] → [n, out].
     pub(super) fn forward(&self, input: &Activation) -> Result<Activation> {
-        match (input, &self.matrix) {
-            (Activation::Host(rows), Matrix::Host(matrix)) => {
-                let mut out = if rows.count() == 1 {
-                    let mut y = vec![0.0; matrix.rows];
-                    matrix.mat_vec(&rows.values, &mut y);
-                    Rows::new(y, matrix.rows)
-                } else {
-                    matrix.mat_mul(rows)?
-                };
-                if let Some(Scale::Host(bias)) = &self.bias {
-                    for row in out.values.chunks_exact_mut(bias.len()) {
-                        row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-                    }
-                }
-                Ok(Activation::Host(out))
+        let [output] = Self::forward_each([self], input)?;
+        Ok(output)
+    }
+
+    /// What several make of one input, which is laid out once for all of them.
+    pub(super) fn forward_each<const N: usize>(
+        linears: [&Self; N],
+        input: &Activation,
+    ) -> Result<[Activation; N]> {
+        match input {
+            Activation::Host(rows) if rows.count() > 1 => {
+                let tokens = TokenPanels::from_rows(&rows.values, rows.cols);
+                Ok(linears.map(|linear| Activation::Host(linear.rows_of(linear.product(&tokens)))))
             }
-            (Activation::Device(tensor), Matrix::Device(matrix)) => {
-                let out = tensor.clone().matmul(matrix.clone().transpose());
-                Ok(Activation::Device(match &self.bias {
-                    Some(Scale::Device(bias)) => out + bias.clone().unsqueeze::<2>(),
-                    _ => out,
-                }))
-            }
-            _ => unreachable!("activations of two places"),
+            Activation::Host(rows) => Ok(linears.map(|linear| Activation::Host(linear.one(rows)))),
+            Activation::Device(tensor) => Ok(linears.map(|linear| linear.on_device(tensor))),
         }
     }
+
+    /// One row on the host.
+    fn one(&self, row: &Rows) -> Rows {
+        let mut y = match &self.matrix {
+            Matrix::Host(matrix) => mat_vec(matrix, &row.values),
+            Matrix::Quantised(matrix) => mat_vec(&**matrix, &row.values),
+            Matrix::Device(_) => unreachable!("activations of two places"),
+        };
+        if let Some(Scale::Host(bias)) = &self.bias {
+            y.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+        }
+        let cols = y.len();
+        Rows::new(y, cols)
+    }
+
+    /// Many rows on the host, in the layout of products.
+    pub(super) fn product(&self, tokens: &TokenPanels) -> TokenPanels {
+        let mut out = match &self.matrix {
+            Matrix::Host(matrix) => tokens.product(matrix, matrix.rows),
+            Matrix::Quantised(matrix) => tokens.product(&**matrix, QuantisedMatrix::rows(matrix)),
+            Matrix::Device(_) => unreachable!("activations of two places"),
+        };
+        if let Some(Scale::Host(bias)) = &self.bias {
+            out.add_each(bias);
+        }
+        out
+    }
+
+    /// Rows of a product.
+    pub(super) fn rows_of(&self, product: TokenPanels) -> Rows {
+        let cols = product.features();
+        Rows::new(product.into_rows(), cols)
+    }
+
+    fn on_device(&self, tensor: &Tensor<2>) -> Activation {
+        let Matrix::Device(matrix) = &self.matrix else { unreachable!("activations of two places") };
+        let out = tensor.clone().matmul(matrix.clone().transpose());
+        Activation::Device(match &self.bias {
+            Some(Scale::Device(bias)) => out + bias.clone().unsqueeze::<2>(),
+            _ => out,
+        })
+    }
+}
+
+fn mat_vec(matrix: &impl Embedding, x: &[f32]) -> Vec<f32> {
+    let mut y = vec![0.0; matrix.rows()];
+    matrix.mat_vec(x, &mut y);
+    y
 }

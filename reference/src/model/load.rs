@@ -1,5 +1,7 @@
 //! FILES → MODEL: each tensor by its name and shape, without a second copy where the file's bytes serve as they are.
 
+use std::sync::Arc;
+
 use super::activation::Place;
 use super::attention::Attention;
 use super::backend;
@@ -9,6 +11,7 @@ use super::linear::{HostMatrix, Linear, Matrix, shared};
 use super::mlp::Mlp;
 use super::norm::{RmsNorm, Scale};
 use crate::error::{Error, Result};
+use crate::tensor::quantised::QuantisedMatrix;
 use crate::weights::{ElementType, Weights};
 use crate::wire::DataType;
 
@@ -23,11 +26,19 @@ pub(super) struct Loader<'a> {
     pub(super) dtype: DataType,
     /// What stands before the names of the language model's tensors.
     pub(super) prefix: &'static str,
+    /// Whether matrices stay in the blocks of their file where it has such.
+    pub(super) quantised: bool,
 }
 
 impl Loader<'_> {
     /// A matrix [rows, cols].
     pub(super) fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<Matrix> {
+        let coding = self.weights.require(name, &[rows, cols])?.element.coding();
+        if let (true, Some(coding)) = (self.quantised, coding) {
+            let matrix = QuantisedMatrix::read(self.weights, name, [rows, cols], coding)?;
+            self.weights.release(name);
+            return Ok(Matrix::Quantised(Arc::new(matrix)));
+        }
         let host = self.host_matrix(name, rows, cols)?;
         let matrix = match self.place {
             Place::Host => Matrix::Host(host),

@@ -117,6 +117,15 @@ pub(super) fn check(model: &Model, map: &ProjectionMap) -> Result<()> {
                 }
             }
         }
+        Matrix::Quantised(matrix) => {
+            let mut own = vec![0.0; width];
+            for (index, kept) in map.w_map.chunks_exact(width).enumerate() {
+                matrix.widen(ids.map_or(index, |ids| ids[index] as usize), &mut own);
+                if !same(&own, kept) {
+                    return Err(wrong(format!("another row {index}")));
+                }
+            }
+        }
         Matrix::Device(matrix) => {
             for (start, rows) in (DeviceRows { matrix, count, ids }).blocks() {
                 let own = backend::to_host(rows)?;

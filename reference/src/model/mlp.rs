@@ -7,6 +7,7 @@ use super::config::MlpActivation;
 use super::linear::Linear;
 use crate::error::Result;
 use crate::tensor::elementwise::{gelu_times, silu_times};
+use crate::tensor::token_panels::TokenPanels;
 
 pub(super) struct Mlp {
     pub(super) gate: Linear,
@@ -18,14 +19,27 @@ pub(super) struct Mlp {
 impl Mlp {
     /// [s, hidden] → [s, hidden].
     pub(super) fn forward(&self, input: &Activation) -> Result<Activation> {
-        let gated = self.gated(self.gate.forward(input)?, self.up.forward(input)?);
-        self.down.forward(&gated)
+        if let Activation::Host(rows) = input
+            && rows.count() > 1
+        {
+            return Ok(Activation::Host(self.many(rows)));
+        }
+        let [gate, up] = Linear::forward_each([&self.gate, &self.up], input)?;
+        self.down.forward(&self.gated(gate, up))
+    }
+
+    /// Many rows, in the layout of products from end to end.
+    fn many(&self, rows: &Rows) -> Rows {
+        let tokens = TokenPanels::from_rows(&rows.values, rows.cols);
+        let (mut gate, up) = (self.gate.product(&tokens), self.up.product(&tokens));
+        self.gate_host(gate.values_mut(), up.values());
+        self.down.rows_of(self.down.product(&gate))
     }
 
     fn gated(&self, gate: Activation, up: Activation) -> Activation {
         match (gate, up) {
             (Activation::Host(mut gate), Activation::Host(up)) => {
-                self.gate_host(&mut gate, &up);
+                self.gate_host(&mut gate.values, &up.values);
                 Activation::Host(gate)
             }
             (Activation::Device(gate), Activation::Device(up)) => {
@@ -39,10 +53,10 @@ impl Mlp {
         }
     }
 
-    fn gate_host(&self, gate: &mut Rows, up: &Rows) {
+    fn gate_host(&self, gate: &mut [f32], up: &[f32]) {
         match self.activation {
-            MlpActivation::Silu => silu_times(&mut gate.values, &up.values),
-            MlpActivation::GeluTanh => gelu_times(&mut gate.values, &up.values),
+            MlpActivation::Silu => silu_times(gate, up),
+            MlpActivation::GeluTanh => gelu_times(gate, up),
         }
     }
 }

@@ -34,7 +34,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn both(name: &str) -> Result<[Model; 2]> {
-    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
     let host = Model::open(folder(name), options, &mut |_, _| ())?;
     let config = ModelConfig::from_text(&super::decoder::read_config(&folder(name).as_path().into())?)?;
     let card = Model::load_as_on_a_card(config, Weights::open(&folder(name))?, DataType::Float32)?;
@@ -147,7 +147,7 @@ fn half_precision_models_stay_near_their_wide_ones() {
     for name in ["llama-tied", "qwen2-untied", "qwen3-tied", "gemma"] {
         let [wide, _] = both(name).unwrap();
         for (dtype, bound) in [(DataType::BFloat16, 0.25), (DataType::Float16, 0.03)] {
-            let options = LoadOptions { device: Device::Cpu, dtype: Some(dtype) };
+            let options = LoadOptions { device: Device::Cpu, dtype: Some(dtype), quantised: false };
             let half = Model::open(folder(name), options, &mut |_, _| ()).unwrap();
             let config =
                 ModelConfig::from_text(&super::decoder::read_config(&folder(name).as_path().into()).unwrap())
@@ -217,7 +217,7 @@ fn breaks_at_distance_four() -> Runtime {
     });
     let file = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
     let weights = Weights::from_file(bytes::Bytes::from(file).into()).unwrap();
-    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32) };
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
     let model =
         Model::load(ModelConfig::from_text(CONFIG).unwrap(), weights, options, &mut |_, _| ()).unwrap();
     Runtime::new(model, None, super::identity_of(CONFIG).unwrap(), None)
@@ -253,7 +253,7 @@ fn pocket(name: &str, card: bool, dtype: DataType) -> Result<Runtime> {
     let source = crate::weights::registry::resolve(name)?;
     let host = Runtime::open(
         source.clone(),
-        LoadOptions { device: Device::Cpu, dtype: Some(dtype) },
+        LoadOptions { device: Device::Cpu, dtype: Some(dtype), quantised: false },
         &mut |_, _| (),
     )?;
     let vocabulary = host.vocabulary()?;

@@ -16,15 +16,15 @@ const BLOCK: usize = 256;
 
 /// Rows of a weighted sum that one core takes at a time. Sums are made by part whatever the number of cores, so that the
 /// same bits come out everywhere.
-const PART: usize = 16 * BLOCK;
+pub(super) const PART: usize = 16 * BLOCK;
 
 /// Multiplications below which other cores are not asked: waking them takes longer.
 #[cfg(feature = "model")]
-const ALONE: usize = 32 << 10;
+pub(super) const ALONE: usize = 32 << 10;
 
 /// Pieces a core gets of a large product, so that one that is held up does not hold up all.
 #[cfg(feature = "model")]
-const PIECES_A_CORE: usize = 4;
+pub(super) const PIECES_A_CORE: usize = 4;
 
 /// Elements of half precision that are widened at a time: 2 KiB in f32, which stay in the innermost cache.
 #[cfg(feature = "model")]

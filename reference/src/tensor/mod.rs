@@ -5,6 +5,10 @@ mod convert;
 #[cfg(feature = "model")]
 pub(crate) mod elementwise;
 pub mod matrix;
+#[cfg(feature = "model")]
+pub(crate) mod quantised;
+#[cfg(feature = "model")]
+pub(crate) mod token_panels;
 mod view;
 
 pub use convert::{convert, decode_f32, encode_f32};

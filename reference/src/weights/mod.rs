@@ -10,6 +10,7 @@
 //! Opening reads headers only. Every offset and size is checked against the file then, so that reading a tensor later
 //! fails for two reasons only: a name that is not there, or an element type that has no values here.
 
+mod codes;
 mod dequantise;
 mod element;
 pub mod gguf;
@@ -27,11 +28,16 @@ use std::{collections::HashMap, fs, path::Path};
 
 use bytes::Bytes;
 
+use codes::Codes;
+#[cfg(feature = "model")]
+pub(crate) use codes::Coding;
 pub use element::{Block, ElementType};
 pub use gguf::Gguf;
 pub use map::MappedFile;
 pub(crate) use source::read;
 pub use source::{Beside, ModelSource};
+#[cfg(feature = "model")]
+pub(crate) use tensor::CodedRun;
 pub use tensor::TensorInfo;
 use tensor::{Change, Stored};
 pub use vocabulary::{TokenKind, Vocabulary, VocabularyKind};
@@ -88,6 +94,20 @@ impl Weights {
             }
         }
         Ok(Self { files, tensors, by_name, gguf })
+    }
+
+    /// One tensor of those bytes.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn of_one(name: &str, shape: [usize; 2], element: ElementType, bytes: Vec<u8>) -> Self {
+        let info = TensorInfo { shape: shape.to_vec(), element };
+        let range = 0..bytes.len();
+        let stored = Stored { name: name.to_owned(), info, file: 0, range, change: Change::None };
+        Self {
+            files: vec![Bytes::from(bytes).into()],
+            tensors: vec![stored],
+            by_name: HashMap::from([(name.to_owned(), 0)]),
+            gguf: None,
+        }
     }
 
     /// Names, in the order in which the tensors are stored.
@@ -157,6 +177,22 @@ impl Weights {
     pub fn read_rows_f32(&self, name: &str, first: usize, out: &mut [f32]) -> Result<()> {
         let tensor = self.present(name)?;
         tensor.read_rows(&self.files[tensor.file].bytes()[tensor.range.clone()], first, out)
+    }
+
+    /// Tells the codes of a quantised matrix, row by row, in runs of 32.
+    ///
+    /// # Errors
+    /// `decode` for a missing tensor.
+    #[cfg(feature = "model")]
+    pub(crate) fn each_run(
+        &self,
+        name: &str,
+        rows: std::ops::Range<usize>,
+        tell: impl FnMut(CodedRun<'_>),
+    ) -> Result<()> {
+        let tensor = self.present(name)?;
+        tensor.each_run(&self.files[tensor.file].bytes()[tensor.range.clone()], rows, tell);
+        Ok(())
     }
 
     fn present(&self, name: &str) -> Result<&Stored> {

@@ -106,6 +106,46 @@ impl Stored {
         }
         Ok(())
     }
+
+    /// The codes of some rows of a matrix in runs of 32, in order. A tensor that is not quantised has none.
+    #[cfg(feature = "model")]
+    pub(super) fn each_run(&self, bytes: &[u8], rows: Range<usize>, mut tell: impl FnMut(CodedRun<'_>)) {
+        let element = self.info.element;
+        let (Some(block), Some(coding)) = (element.block(), element.coding()) else { return };
+        let (row_bytes, groups) = (self.info.row_len() / block.len * block.bytes, 32 / coding.group);
+        let mut codes = super::Codes::default();
+        for row in rows {
+            let from = match self.change {
+                Change::AlternatingHalves { heads } => alternating(row, self.info.rows() / heads),
+                Change::None | Change::PlusOne => row,
+            };
+            let stored = &bytes[from * row_bytes..(from + 1) * row_bytes];
+            for (index, bytes) in stored.chunks_exact(block.bytes).enumerate() {
+                codes.read(element, bytes);
+                let lanes = codes.scales.chunks_exact(groups).zip(codes.minima.chunks_exact(groups));
+                let runs = codes.codes[..block.len].as_chunks::<32>().0.iter().zip(lanes).enumerate();
+                for (run, (codes, (scales, minima))) in runs {
+                    tell(CodedRun { row, run: index * block.len / 32 + run, codes, scales, minima });
+                }
+            }
+        }
+    }
+}
+
+/// 32 numbers of a row: see [`Codes`](super::Codes).
+#[cfg(feature = "model")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodedRun<'a> {
+    /// Row of the matrix.
+    pub(crate) row: usize,
+    /// Its place in the row.
+    pub(crate) run: usize,
+    /// One a number.
+    pub(crate) codes: &'a [u8; 32],
+    /// One a group: one or two.
+    pub(crate) scales: &'a [f32],
+    /// As many.
+    pub(crate) minima: &'a [f32],
 }
 
 /// Where row `i` stands when the two halves of each head alternate.
