@@ -9,9 +9,7 @@ use rand::seq::index::sample;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
 use super::item::{Question, Task};
-use super::words::{
-    BOXES, CITIES, COLOURS, GAINS, GOODS, LARGEST_QUANTITY, LAST_GAINS, NAMES, STUFFS, WARES,
-};
+use super::words::{BOXES, CITIES, COLOURS, GAINS, GOODS, LARGEST_QUANTITY, NAMES, STUFFS, WARES};
 
 /// Facts with all that can be asked about them. An item takes one of the questions; a training dialogue several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,19 +61,21 @@ fn recall(rng: &mut impl Rng) -> Problem {
     }
 }
 
-/// Two or three people with two or three quantities each of the same goods, their sentences mixed; no two people have the
-/// same total.
+/// Two to four people with two quantities each, or two with three, of the same goods, their sentences mixed; no two people
+/// have the same total.
 fn sum(rng: &mut impl Rng) -> Problem {
-    let people = rng.random_range(2..=3);
+    let (goods, lots) = GOODS.choose(rng).copied().unwrap_or_default();
+    let people = if lots == 2 { rng.random_range(2..=4) } else { 2 };
     let names: Vec<_> = NAMES.choose_multiple(rng, people).copied().collect();
-    let goods = GOODS.choose(rng).copied().unwrap_or_default();
     let amounts = loop {
-        let amounts: Vec<_> = names.iter().map(|_| quantities(rng)).collect();
+        let amounts: Vec<Vec<u32>> = names
+            .iter()
+            .map(|_| (0..lots).map(|_| rng.random_range(2..=LARGEST_QUANTITY)).collect())
+            .collect();
         let mut totals: Vec<u32> = amounts.iter().map(|amounts| amounts.iter().sum()).collect();
         totals.sort_unstable();
         totals.dedup();
-        let sentences: usize = amounts.iter().map(Vec::len).sum();
-        if totals.len() == names.len() && sentences <= 8 {
+        if totals.len() == names.len() {
             break amounts;
         }
     };
@@ -88,11 +88,7 @@ fn sum(rng: &mut impl Rng) -> Problem {
     let mut order = Vec::new();
     for person in turns {
         let amount = amounts[person][said[person]];
-        let verb = match said[person] {
-            0 => "has",
-            nth if nth + 1 == amounts[person].len() => LAST_GAINS.choose(rng).copied().unwrap_or_default(),
-            _ => GAINS.choose(rng).copied().unwrap_or_default(),
-        };
+        let verb = if said[person] == 0 { "has" } else { GAINS.choose(rng).copied().unwrap_or_default() };
         facts.push(format!("{} {verb} {amount} {goods}.", names[person]));
         if said[person] == 0 {
             order.push(person);
@@ -120,12 +116,6 @@ fn working(amounts: &[u32]) -> String {
         step
     });
     steps.collect::<Vec<_>>().join(", ")
-}
-
-/// Two or three quantities.
-fn quantities(rng: &mut impl Rng) -> Vec<u32> {
-    let count = rng.random_range(2..=3);
-    (0..count).map(|_| rng.random_range(2..=LARGEST_QUANTITY)).collect()
 }
 
 /// 2 to 4 people, each in a city of their own that sells one ware of its own; the sentences in random order.

@@ -7,16 +7,22 @@ pub(super) const NAMES: [&str; 16] = [
     "Omar", "Pia",
 ];
 
-/// What is counted in `sum`.
-pub(super) const GOODS: [&str; 8] =
-    ["apples", "beads", "coins", "nuts", "pears", "plums", "shells", "stamps"];
+/// What is counted in `sum`, and in how many sentences for each person. The word tells how long a sum is: models that had to
+/// see its end from the absence of another sentence, or from the verb of the last one, added the second of two quantities
+/// twice.
+pub(super) const GOODS: [(&str, usize); 8] = [
+    ("apples", 2),
+    ("beads", 2),
+    ("coins", 2),
+    ("nuts", 2),
+    ("pears", 3),
+    ("plums", 3),
+    ("shells", 3),
+    ("stamps", 3),
+];
 
-/// How a quantity between a person's first and last is come by.
-pub(super) const GAINS: [&str; 2] = ["finds", "gets"];
-
-/// How a person's last quantity is come by. The verb says that nothing follows: models that had to see it from the absence
-/// of another sentence added the second of two quantities twice.
-pub(super) const LAST_GAINS: [&str; 2] = ["buys", "wins"];
+/// How a quantity after the first is come by.
+pub(super) const GAINS: [&str; 4] = ["buys", "finds", "gets", "wins"];
 
 /// Colours of what is in a box.
 pub(super) const COLOURS: [&str; 12] =
