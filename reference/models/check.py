@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODELS = ["pocket-a", "pocket-b"]
+MODELS = ["pocket-a", "pocket-b", "pocket-c"]
 # f32 on both sides, from the same f16 weights: what is left is the order of summation.
 TOLERANCE = 1e-3
 

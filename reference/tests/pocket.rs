@@ -98,14 +98,17 @@ fn a_context_lasts_through_several_questions() -> Outcome {
 /// Which model is tied, how wide each is, and which share a tokenizer: what the projections between them build on.
 #[test]
 fn each_is_what_it_is_for() -> Outcome {
-    let [a, b] = ["pocket-a", "pocket-b"].map(open);
-    let (a, b) = (a?, b?);
+    let [a, b, c] = ["pocket-a", "pocket-b", "pocket-c"].map(open);
+    let (a, b, c) = (a?, b?, c?);
     let hash = |runtime: &Runtime| runtime.identity().tokenizer_hash.clone();
     assert_eq!(hash(&a), hash(&b));
     let tied = |runtime: &Runtime| runtime.model().config().tie_word_embeddings;
-    assert_eq!([tied(&a), tied(&b)], [Some(false), Some(true)]);
-    assert!(b.info().hidden_dim < a.info().hidden_dim);
-    let ids = [&a, &b].map(|runtime| runtime.identity().model_id.clone());
+    assert_eq!([&a, &b, &c].map(tied), [Some(false), Some(true), Some(false)]);
+    assert!(b.info().hidden_dim < c.info().hidden_dim && c.info().hidden_dim < a.info().hidden_dim);
+    assert_ne!(hash(&a), hash(&c));
+    let shared = a.text()?.tokenizer.vocabulary().overlap(&c.text()?.tokenizer.vocabulary()).ratio;
+    assert!((0.60..=0.95).contains(&shared), "{shared}");
+    let ids = [&a, &b, &c].map(|runtime| runtime.identity().model_id.clone());
     assert_eq!(ids, POCKET_MODELS.each_ref().map(|model| model.name.to_owned()));
     Ok(())
 }

@@ -55,9 +55,10 @@ macro_rules! pocket {
 }
 
 /// Models inside this program. The first is the default.
-pub static POCKET_MODELS: [PocketModel; 2] = [
+pub static POCKET_MODELS: [PocketModel; 3] = [
     pocket!("pocket-a", "relay task, untied head, 128 wide"),
     pocket!("pocket-b", "relay task, tied head, 96 wide, the tokenizer of pocket-a"),
+    pocket!("pocket-c", "relay task in small letters, untied head, 112 wide, a tokenizer of its own"),
 ];
 
 /// The pocket model of that name.

@@ -17,7 +17,7 @@ const MAX_PROMPT: u64 = 8 << 20;
 /// The model and where it runs.
 #[derive(clap::Args)]
 pub(crate) struct ModelArgs {
-    /// A pocket model (pocket-a, pocket-b), a pulled model's name, a folder, a .gguf file, or
+    /// A pocket model (pocket-a, pocket-b, pocket-c), a pulled model's name, a folder, a .gguf file, or
     /// hf:owner/name[@revision].
     #[arg(long, short, env = "AVP_MODEL")]
     model: String,
