@@ -7,5 +7,13 @@ releases=("$@")
 [ ${#releases[@]} -gt 0 ] || releases=(0.6.2 0.5.1 0.4.2 0.4.0 0.3.2 0.2.3)
 for release in "${releases[@]}"; do
     cargo run --release --quiet -- adapter setup "avp-python@$release"
-    cargo run --release --quiet -- run --adapter "avp-python@$release"
+    narrowed=()
+    case "$release" in
+    0.2.* | 0.3.*)
+        # Their projections are torch's, which is not installed here.
+        echo "avp-python@$release: PRJ is skipped, since projections of this release need torch"
+        narrowed=(--area HDR,META,ENUM,PAY,CMP,JSON,KV,HASH,HS,SES,RLN,XFR,CTX,STO,API,MET,VAL,QG,MAP)
+        ;;
+    esac
+    cargo run --release --quiet -- run --adapter "avp-python@$release" "${narrowed[@]}"
 done

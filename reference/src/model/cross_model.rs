@@ -184,7 +184,12 @@ impl Head for SourceHead<'_> {
         let states = states.chunks(STATES_AT_A_TIME * self.width);
         for (states, out) in states.zip(out.chunks_mut(STATES_AT_A_TIME * self.count)) {
             let all = self.source.logits(states)?;
-            let vocabulary = all.len() / (states.len() / self.width);
+            let (count, vocabulary) = (states.len() / self.width, self.source.info().vocab_size);
+            // What another engine says of itself is not believed.
+            if vocabulary == 0 || count.checked_mul(vocabulary) != Some(all.len()) {
+                let (expected, found) = (format!("{count} × {vocabulary} logits"), all.len().to_string());
+                return Err(Error::new(ErrorClass::ShapeMismatch, "source.logits", expected, found));
+            }
             for (all, out) in all.chunks_exact(vocabulary).zip(out.chunks_exact_mut(self.count)) {
                 match self.ids {
                     Some(ids) => out.iter_mut().zip(ids).for_each(|(out, &id)| *out = all[id as usize]),

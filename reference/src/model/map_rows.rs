@@ -97,6 +97,10 @@ pub(super) fn check(model: &Model, map: &ProjectionMap) -> Result<()> {
     let wrong = |found: String| {
         Error::new(ErrorClass::Projection, "map.w_map", "rows of this model's embedding", found)
     };
+    // A part of the embedding would be taken for the whole: AVP-MAP-008.
+    if ids.is_none() && count != vocabulary {
+        return Err(wrong(format!("{count} rows for {vocabulary} tokens")));
+    }
     let beyond = ids.and_then(|ids| ids.iter().find(|&&id| id as usize >= vocabulary));
     if beyond.is_some() || count > vocabulary {
         return Err(wrong(format!("tokens that its {vocabulary} rows do not have")));

@@ -140,7 +140,7 @@ impl Connector for Runtime {
             steps += 1;
             norms.push(norm(&hidden));
             kept_states.extend_from_slice(&hidden);
-            kept_states.drain(..kept_states.len().saturating_sub(states * width));
+            kept_states.drain(..kept_states.len().saturating_sub(states.saturating_mul(width)));
             // A step that went wrong is counted: its position stands in the cache.
             stopped = note(&hidden, &mut diagnostics, steps);
         }

@@ -50,13 +50,13 @@ pub(crate) struct Codes {
     pub(crate) codes: [u8; LONGEST],
     /// One a group.
     pub(crate) scales: [f32; 16],
-    /// One a group; zero in types that have none.
+    /// One a group; −0 in types that have none: adding it changes nothing, not even the sign of a zero.
     pub(crate) minima: [f32; 16],
 }
 
 impl Default for Codes {
     fn default() -> Self {
-        Self { codes: [0; LONGEST], scales: [0.0; 16], minima: [0.0; 16] }
+        Self { codes: [0; LONGEST], scales: [0.0; 16], minima: [-0.0; 16] }
     }
 }
 

@@ -103,8 +103,19 @@ impl QuantisedMatrix {
 
     /// Rows from `start` on in f32, as many as `out` takes: to the bit what the file's blocks stand for.
     pub(crate) fn widen(&self, start: usize, out: &mut [f32]) {
-        out.par_chunks_mut(self.cols)
+        // Up to where the first row's panel ends, then panel by panel.
+        let within = (start.next_multiple_of(PANEL) - start) * self.cols;
+        let (head, rest) = out.split_at_mut(within.min(out.len()));
+        let widen = |start: usize, out: &mut [f32]| {
+            vectorised(
+                #[inline(always)]
+                || self.panels.widen(start, out),
+            );
+        };
+        widen(start, head);
+        let start = start.next_multiple_of(PANEL);
+        rest.chunks_mut(PANEL * self.cols)
             .enumerate()
-            .for_each(|(index, out)| self.panels.row(start + index, out));
+            .for_each(|(index, out)| widen(start + index * PANEL, out));
     }
 }

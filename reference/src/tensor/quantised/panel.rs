@@ -68,13 +68,6 @@ impl Lanes {
         }
     }
 
-    fn at(&self, index: usize, row: usize) -> f32 {
-        match self {
-            Self::Half(values) => values[index][row].to_f32(),
-            Self::Full(values) => values[index][row],
-        }
-    }
-
     fn widened(&self, index: usize) -> [f32; PANEL] {
         match self {
             Self::Half(values) => Lane::widened(&values[index]),
@@ -255,24 +248,42 @@ impl Panels {
         }
     }
 
-    /// One row in f32.
-    pub(super) fn row(&self, row: usize, out: &mut [f32]) {
-        let (panel, row) = (row / PANEL, row % PANEL);
+    /// Rows in f32, from a row on: `out` is [rows, 32 · blocks], of rows of one panel.
+    #[inline(always)]
+    pub(super) fn widen(&self, first: usize, out: &mut [f32]) {
+        let (panel, first) = (first / PANEL, first % PANEL);
         let (lines_each, groups) = (lines_a_block(self.coding), groups_a_block(self.coding));
-        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
-            let block = panel * self.blocks + block;
-            let lines = &self.lines[block * lines_each..][..lines_each];
-            for (column, out) in out.iter_mut().enumerate() {
-                let lane = block * groups + column * groups / BLOCK;
-                let code = if self.coding.four_bits {
-                    let byte = lines[column / 8].0[4 * row + column % 4];
-                    if column % 8 < 4 { byte & 15 } else { byte >> 4 }
-                } else {
-                    lines[column / 4].0[4 * row + column % 4]
-                };
-                let centred = i16::from(code) - i16::from(self.coding.middle);
-                let minimum = self.minima.as_ref().map_or(0.0, |minima| minima.at(lane, row));
-                *out = f32::from(centred) * self.scales.at(lane, row) + minimum;
+        let cols = self.blocks * BLOCK;
+        for block in 0..self.blocks {
+            let at = panel * self.blocks + block;
+            let lines = &self.lines[at * lines_each..][..lines_each];
+            for group in 0..groups {
+                let scales = self.scales.widened(at * groups + group);
+                let minima =
+                    self.minima.as_ref().map_or([-0.0; PANEL], |minima| minima.widened(at * groups + group));
+                let columns = BLOCK / groups;
+                let lines = &lines[group * lines_each / groups..][..lines_each / groups];
+                for (row, out) in out.chunks_exact_mut(cols).enumerate() {
+                    let row = first + row;
+                    let out = &mut out[block * BLOCK + group * columns..][..columns];
+                    let value = |code: u8| {
+                        f32::from(i16::from(code) - i16::from(self.coding.middle)) * scales[row] + minima[row]
+                    };
+                    if self.coding.four_bits {
+                        for (line, out) in lines.iter().zip(out.as_chunks_mut::<8>().0) {
+                            for column in 0..4 {
+                                let byte = line.0[4 * row + column];
+                                (out[column], out[4 + column]) = (value(byte & 15), value(byte >> 4));
+                            }
+                        }
+                    } else {
+                        for (line, out) in lines.iter().zip(out.as_chunks_mut::<4>().0) {
+                            for column in 0..4 {
+                                out[column] = value(line.0[4 * row + column]);
+                            }
+                        }
+                    }
+                }
             }
         }
     }

@@ -91,6 +91,9 @@ impl ProjectionMap {
             Err(Error::new(ErrorClass::ShapeMismatch, field, expected, found))
         };
         let rows = rows("map.w_map", &self.w_map, self.target.dim)?;
+        if rows == 0 {
+            return mismatch("map.w_map", "at least one row".to_owned(), "none".to_owned());
+        }
         match (self.method, &self.shared) {
             (ProjectionMethod::VocabOverlap, Some(shared)) => {
                 for ids in [&shared.source_ids, &shared.target_ids] {

@@ -221,10 +221,10 @@ impl MapLookup for MapRegistry {
 
 /// A file and its length, when it is there.
 fn open(path: &Path) -> Result<Option<(BufReader<File>, u64)>> {
-    let opened = File::open(path).and_then(|file| {
-        let about = file.metadata()?;
-        // A folder, a pipe or a device in its place would have no length, or no end.
-        if about.is_file() { Ok((file, about.len())) } else { Err(io::Error::other("not a regular file")) }
+    // Asked before opening: opening a pipe would wait for its other end, and a device has none.
+    let opened = path.metadata().and_then(|about| match about.is_file() {
+        true => Ok((File::open(path)?, about.len())),
+        false => Err(io::Error::other("not a regular file")),
     });
     match opened {
         Ok((file, len)) => Ok(Some((BufReader::new(file), len))),

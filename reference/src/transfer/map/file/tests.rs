@@ -77,6 +77,11 @@ fn what_is_no_map_is_refused() {
     ] {
         assert_eq!(refused(change), ErrorClass::Decode);
     }
+    for empty in [mediated(), overlap()] {
+        let shared = empty.shared.is_some().then(SharedTokens::default);
+        let empty = ProjectionMap { w_map: Vec::new(), shared, ..empty };
+        assert_eq!(empty.to_bytes().unwrap_err().class, ErrorClass::ShapeMismatch);
+    }
     let learned = ProjectionMap { method: ProjectionMethod::Ridge, ..mediated() };
     assert_eq!(learned.to_bytes().unwrap_err().class, ErrorClass::InvalidArgument);
 }

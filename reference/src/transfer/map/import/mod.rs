@@ -34,6 +34,10 @@ impl ProjectionMap {
             Error::new(ErrorClass::Configuration, "map.file", "a readable file", found)
         };
         let mut bytes = Vec::new();
+        // Asked before opening: opening a pipe would wait for its other end, and a device has none.
+        if !path.metadata().map_err(unusable)?.is_file() {
+            return Err(unusable(std::io::Error::other("not a regular file")));
+        }
         File::open(path)
             .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
             .map_err(unusable)?;

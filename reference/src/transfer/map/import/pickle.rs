@@ -312,15 +312,14 @@ impl<'a> Machine<'a> {
         if shape.len() != strides.len() || shape.len() > MAX_AXES {
             return None;
         }
+        // No tensor of a map is empty, and one without columns could have rows without end.
         let count = shape.iter().try_fold(1usize, |count, axis| count.checked_mul(*axis))?;
-        if count > 0 {
-            let last = shape.iter().zip(&strides).try_fold(offset, |last, (axis, stride)| {
-                (axis - 1).checked_mul(*stride).and_then(|step| last.checked_add(step))
-            })?;
-            // Strides of zero would repeat elements without end.
-            if last >= storage.count || count > storage.count {
-                return None;
-            }
+        let last = shape.iter().zip(&strides).try_fold(offset, |last, (axis, stride)| {
+            axis.checked_sub(1)?.checked_mul(*stride).and_then(|step| last.checked_add(step))
+        })?;
+        // Strides of zero would repeat elements without end.
+        if last >= storage.count || count > storage.count {
+            return None;
         }
         Some(Tensor { storage, offset, shape, strides })
     }

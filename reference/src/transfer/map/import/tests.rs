@@ -97,6 +97,20 @@ fn pickled(pickle: &[u8]) -> Error {
     ProjectionMap::from_pt(&archive(&[("data.pkl", pickle)])).unwrap_err()
 }
 
+/// Of no columns there could be rows without end.
+#[test]
+fn tensors_without_elements_are_refused() {
+    let pickle = Archive::open(MEDIATED).unwrap().entry("data.pkl").unwrap().to_vec();
+    let shape = b"K\x06K\x02\x86";
+    let at = pickle.windows(shape.len()).position(|bytes| bytes == shape).unwrap();
+    let long = 1_u64 << 62;
+    let endless = [&b"\x8a\x08"[..], &long.to_le_bytes(), b"K\0\x86"].concat();
+    for empty in [&endless[..], b"K\0K\x02\x86"] {
+        let error = pickled(&[&pickle[..at], empty, &pickle[at + shape.len()..]].concat());
+        assert_eq!((error.class, error.field), (ErrorClass::Decode, "pt.pickle"), "{error}");
+    }
+}
+
 #[test]
 fn nothing_is_ever_called() {
     // os.system("true"), by each of the opcodes that call.
