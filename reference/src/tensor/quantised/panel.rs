@@ -278,9 +278,8 @@ impl Panels {
                         }
                     } else {
                         for (line, out) in lines.iter().zip(out.as_chunks_mut::<4>().0) {
-                            for column in 0..4 {
-                                out[column] = value(line.0[4 * row + column]);
-                            }
+                            let codes = &line.0[4 * row..4 * row + 4];
+                            out.iter_mut().zip(codes).for_each(|(out, code)| *out = value(*code));
                         }
                     }
                 }
