@@ -17,7 +17,7 @@ bandwidth of a plain copy, measured in the same run with as many threads.
 samples, `bytes_a_token` and `copy_bytes_a_second`. Its threads are set by RAYON_NUM_THREADS.
 
 Needs torch, transformers with accelerate and gguf, and the SDK `avp` (written for 2.15, 5.23 and 0.6.2);
-llama-cpp-python is optional (0.3).
+llama-cpp-python is optional (written from the documentation of 0.3, not run yet).
 """
 
 import argparse
