@@ -1,0 +1,75 @@
+//! The record of a run: its file with every default written out, and what it ran on.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Beside the traces of every run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// The run file, every default printed.
+    pub run: serde_json::Value,
+    /// SHA-256 of that in canonical JSON: what a folder belongs to.
+    pub run_sha256: String,
+    /// Arms in the order of the run file, with what the reader should know of each.
+    pub arms: Vec<ArmRecord>,
+    /// Items of the run, all shards together.
+    pub items: u64,
+    /// Where it ran.
+    pub provenance: Provenance,
+}
+
+/// An arm as reports name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmRecord {
+    /// As traces have it.
+    pub id: String,
+    /// For a table: `Latent, 10 steps`.
+    pub label: String,
+    /// What kind of arm it is.
+    pub kind: ArmKind,
+    /// Latent steps, where the arm has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent_steps: Option<u32>,
+    /// One sentence.
+    pub about: String,
+}
+
+/// What an arm is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArmKind {
+    /// One agent reads everything.
+    Direct,
+    /// KV-cache of the same model, by AVP.
+    Latent,
+    /// Text between agents.
+    Text,
+    /// Projected hidden states of another model.
+    Rosetta,
+    /// What a hand-off must beat, or must not: the same last prompt with less, other or destroyed context.
+    Control,
+    /// The harness's own check.
+    Oracle,
+}
+
+/// What a run ran on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Versions of this program, of the runtime and of the protocol.
+    pub versions: BTreeMap<String, String>,
+    /// The commit, where the sources are a checkout; with `+` behind it where they were changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Of each model: its name, the SHA-256 of its weights and of its tokenizer, element type, device.
+    pub models: BTreeMap<String, BTreeMap<String, String>>,
+    /// Of each task's data: SHA-256.
+    pub data: BTreeMap<String, String>,
+    /// Processor or card, threads, system.
+    pub machine: BTreeMap<String, String>,
+    /// When it began, UTC, RFC 3339.
+    pub started: String,
+}
