@@ -16,6 +16,9 @@ pub struct RunRecord {
     pub arms: Vec<ArmRecord>,
     /// Items of the run, all shards together.
     pub items: u64,
+    /// What each task's scorer made of answers that are known, before the run.
+    #[serde(default)]
+    pub audits: Vec<Audit>,
     /// Where it ran.
     pub provenance: Provenance,
 }
@@ -53,6 +56,24 @@ pub enum ArmKind {
     Control,
     /// The harness's own check.
     Oracle,
+}
+
+/// A task's scorer, tried on answers that are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The task.
+    pub task: String,
+    /// Its items.
+    pub items: u64,
+    /// Items whose own answer is taken: all, of a scorer that works.
+    pub gold: u64,
+    /// Items that an empty answer is right for: none.
+    pub empty: u64,
+    /// Items that the next item's answer is right for, where that is another one: none.
+    pub foreign: u64,
+    /// Items whose next one has another answer.
+    pub foreign_of: u64,
 }
 
 /// What a run ran on.

@@ -55,7 +55,8 @@ pub struct Trace {
     pub prompt_tokens: u32,
     /// In the order of their turns; the last one answers.
     pub agents: Vec<AgentTrace>,
-    /// From the first agent's prompt to the last token, in milliseconds, scoring and the teacher-forced pass left out.
+    /// From the first agent's prompt to the last token, in milliseconds. Left out: scoring, the teacher-forced pass, and what a
+    /// control does to a context, which nobody would do.
     pub wall_ms: f64,
     /// The part of that in which neither a model nor the codec worked: the harness itself, in milliseconds.
     pub overhead_ms: f64,
@@ -71,7 +72,7 @@ pub struct AgentTrace {
     pub role: String,
     /// Which of the run's models.
     pub model: String,
-    /// SHA-256 of the rendered prompt, in hex.
+    /// SHA-256 of the prompt's tokens, each as four little-endian bytes, in hex: what the model read, whatever rendered it.
     pub prompt_sha256: String,
     /// What the agent wrote; empty where it only thought.
     pub text: String,
@@ -91,7 +92,7 @@ pub struct Ledger {
     pub pasted: u64,
     /// Positions of the received KV-cache: attended to, not computed.
     pub reused: u64,
-    /// Latent steps.
+    /// Positions computed from vectors rather than tokens: latent steps, and what another model's states were projected to.
     pub latent: u64,
     /// Tokens written.
     pub decoded: u64,
