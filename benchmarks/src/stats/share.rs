@@ -1,4 +1,4 @@
-//! Honest numbers from counts.
+//! Shares of right answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,15 +37,22 @@ impl Share {
     /// or none are right.
     #[must_use]
     pub fn interval(self) -> (f64, f64) {
-        if self.of == 0 {
-            return (0.0, 1.0);
-        }
-        let (n, p, z2) = (self.of as f64, self.value(), Z_95 * Z_95);
-        let middle = p + z2 / (2.0 * n);
-        let reach = Z_95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + z2 / n;
-        (((middle - reach) / scale).max(0.0), ((middle + reach) / scale).min(1.0))
+        wilson(self.value(), self.of as f64)
     }
+}
+
+/// Wilson's 95 % interval of a share `p` seen in `n` independent answers. Where an item was answered several times, `n` counts
+/// items: as if the repetitions added nothing, which is never too narrow.
+#[must_use]
+pub fn wilson(p: f64, n: f64) -> (f64, f64) {
+    if n <= 0.0 || !p.is_finite() {
+        return (0.0, 1.0);
+    }
+    let z2 = Z_95 * Z_95;
+    let middle = p + z2 / (2.0 * n);
+    let reach = Z_95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z2 / n;
+    (((middle - reach) / scale).max(0.0), ((middle + reach) / scale).min(1.0))
 }
 
 #[cfg(test)]
