@@ -6,7 +6,7 @@
 //!  memory ▸ disk ▸ calibrate ─────▶ ProjectionMap ────┘
 //! ```
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
 use serde_json::json;
 
@@ -34,6 +34,20 @@ const NORM_TOLERANCE: f64 = 1e-2;
 /// What a caller reads who gave a context of another model and did not allow to project it.
 pub(super) const LEFT_OUT: &str =
     "the context is another model's and was left out; projecting it is experimental and takes cross_model";
+
+/// A map that was found to fit this model and the tokens of one source.
+#[derive(Debug)]
+pub(super) struct FittingMap {
+    map: Weak<ProjectionMap>,
+    /// Hash of the source's vocabulary.
+    tokens: String,
+}
+
+impl FittingMap {
+    fn is(&self, map: &ProjectionMap, tokens: &str) -> bool {
+        std::ptr::eq(self.map.as_ptr(), map) && self.tokens == tokens
+    }
+}
 
 /// How another model's context came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,7 +217,8 @@ impl Head for SourceHead<'_> {
 
 impl Runtime {
     /// The map from another model to this one: from memory, from disk, or calibrated and kept (AVP-MAP-010). A map whose rows
-    /// are not those of this model's embedding is made anew: hashes are of configurations, which fine-tuned models share.
+    /// are not those of this model's embedding, or whose ids are not those of the two vocabularies, is made anew: hashes are
+    /// of configurations, which fine-tuned models share.
     ///
     /// # Errors
     /// `invalid_argument` when the models have too little in common; `engine_unavailable` when the source does not show its
@@ -224,10 +239,11 @@ impl Runtime {
             calibrate(&source, &target, &self.model.input_embedding()?)
         };
         let (map, origin) =
-            self.maps.load_or_make(&from.hash, &to.hash, |map| self.check_map(map, from.dim), make)?;
-        self.remember(&map);
+            self.maps.load_or_make(&from.hash, &to.hash, |map| self.check_map(map, source), make)?;
+        self.remember(&map, source);
         Ok((map, origin))
     }
+
     /// The embedding, where it lies on a card.
     pub(super) fn card(&self) -> Option<&Tensor<2>> {
         match self.model.embedding() {
@@ -236,29 +252,36 @@ impl Runtime {
         }
     }
 
-    /// Whether a map is one onto this model, from one of that width: its rows are those of the embedding.
-    fn check_map(&self, map: &ProjectionMap, source_dim: usize) -> Result<()> {
-        let width = self.model.config().hidden_size;
+    /// Whether a map is one from that model onto this one: its rows are those of the embedding, its ids those of the
+    /// vocabularies.
+    fn check_map(&self, map: &ProjectionMap, source: &dyn Connector) -> Result<()> {
+        let (source_dim, width) = (source.info().hidden_dim, self.model.config().hidden_size);
         if (map.source.dim, map.target.dim) != (source_dim, width) {
             let found = format!("{} to {}", map.source.dim, map.target.dim);
             let expected = format!("a map from {source_dim} to {width} values");
             return Err(Error::new(ErrorClass::ShapeMismatch, "map", expected, found));
         }
-        let learned = matches!(map.method, ProjectionMethod::Ridge | ProjectionMethod::Procrustes);
+        if matches!(map.method, ProjectionMethod::Ridge | ProjectionMethod::Procrustes) {
+            return Ok(());
+        }
+        let tokens = &source.identity().tokenizer_hash;
         let fitting = self.fitting.lock().unwrap_or_else(PoisonError::into_inner);
-        if learned || fitting.iter().any(|known| std::ptr::eq(known.as_ptr(), map)) {
+        if fitting.iter().any(|known| known.is(map, tokens)) {
             return Ok(());
         }
         drop(fitting);
+        map.check_tokens(&source.vocabulary()?, &self.vocabulary()?)?;
         map_rows::check(&self.model, map)
     }
 
-    /// Keeps in mind that a map fits. Only maps that are alive count: a place in memory is used again.
-    fn remember(&self, map: &Arc<ProjectionMap>) {
+    /// Keeps in mind that a map fits. Only maps that are alive count: a place in memory is used again. A source that does
+    /// not say which tokens it has is asked for them every time.
+    fn remember(&self, map: &Arc<ProjectionMap>, source: &dyn Connector) {
+        let tokens = &source.identity().tokenizer_hash;
         let mut fitting = self.fitting.lock().unwrap_or_else(PoisonError::into_inner);
-        fitting.retain(|known| known.strong_count() > 0);
-        if !fitting.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(map))) {
-            fitting.push(Arc::downgrade(map));
+        fitting.retain(|known| known.map.strong_count() > 0);
+        if !tokens.is_empty() && !fitting.iter().any(|known| known.is(map, tokens)) {
+            fitting.push(FittingMap { map: Arc::downgrade(map), tokens: tokens.clone() });
         }
     }
 

@@ -1,13 +1,14 @@
 //! The connector over this crate's own models.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
 use super::cache::KvCache;
 use super::config::ModelConfig;
 use super::context::{Context, HiddenStates};
+use super::cross_model::FittingMap;
 use super::decoder::{LoadOptions, Model, read_config};
 use super::sampling::Sampling;
 use crate::error::{Error, ErrorClass, Result};
@@ -16,8 +17,7 @@ use crate::session::json::{Json, JsonLimits};
 use crate::session::{ModelIdentity, Vocabulary, tokenizer_hash};
 use crate::text::{ChatMessage, ChatOptions, TextFiles};
 use crate::transfer::{
-    DEFAULT_LAMBDA, MapRegistry, ProjectionMap, RealignCache, Realignment, needs_realignment, realign_apply,
-    realign_matrix,
+    DEFAULT_LAMBDA, MapRegistry, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
 };
 use crate::weights::ModelSource;
 
@@ -34,8 +34,8 @@ pub struct Runtime {
     /// The tokens of a model without text files.
     pub(super) vocabulary: Option<Vocabulary<'static>>,
     pub(super) maps: Arc<MapRegistry>,
-    /// Maps that were held against this model's embedding and fit it.
-    pub(super) fitting: Mutex<Vec<Weak<ProjectionMap>>>,
+    /// Maps that were held against this model's embedding and both vocabularies, and fit.
+    pub(super) fitting: Mutex<Vec<FittingMap>>,
 }
 
 impl Runtime {
@@ -109,6 +109,7 @@ impl Runtime {
     pub fn with_vocabulary(mut self, vocabulary: Vocabulary<'static>) -> Self {
         self.identity.tokenizer_hash = tokenizer_hash(&vocabulary);
         self.vocabulary = Some(vocabulary);
+        self.fitting = Mutex::default();
         self
     }
 

@@ -9,6 +9,7 @@ mod calibrate;
 mod file;
 mod import;
 mod registry;
+mod tokens;
 
 pub use calibrate::{CalibratedModel, calibrate};
 pub use registry::{MapOrigin, MapRegistry};
