@@ -4,6 +4,7 @@
 //! every other one.
 
 mod pickle;
+mod value;
 mod zip;
 
 use std::fs::File;
@@ -12,7 +13,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 
-use self::pickle::{Element, Pickle, Tensor, Value};
+use self::pickle::Pickle;
+use self::value::{Element, Tensor, Value};
 use self::zip::Archive;
 use super::file::MAX_FILE;
 use super::{MapModel, ProjectionMap, SharedTokens};
