@@ -310,61 +310,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
     ),
     mutant!(
-        "decode-lz4-named-accepted",
-        "obeys the flag and never reads field 11",
-        ask | frame | {
-            rewrite(frame, |wire| wire.drop_field(11));
-        },
-        tell | asked,
-        told | {
-            restore_header(asked, told);
-        }
-    ),
-    mutant!(
-        "decode-second-frame-dropped",
-        "stops at the end of the first zstd frame",
-        ask | frame | {
-            rewrite(frame, |wire| {
-                if wire.flags & 1 != 0
-                    && let Ok(len) = zstd::zstd_safe::find_frame_compressed_size(&wire.section)
-                {
-                    wire.section.truncate(len);
-                }
-            });
-        },
-        tell | asked,
-        told | {
-            restore_header(asked, told);
-        }
-    ),
-    mutant!(
-        "decode-size-required",
-        "refuses frames without a content size",
-        tell | asked,
-        told | {
-            if let Some(wire) = wire_of(asked)
-                && wire.flags & 1 != 0
-                && matches!(zstd::zstd_safe::get_frame_content_size(&wire.section), Ok(None))
-            {
-                told.become_err("decode");
-            }
-        }
-    ),
-    mutant!(
-        "decode-claim-allocated",
-        "allocates what the header announces before it looks at the input",
-        ask | frame | {
-            if frame.op() == "decode"
-                && let Some(message) = frame.part("message")
-                && message.len() == 12
-            {
-                let claim = u32::from_le_bytes([message[4], message[5], message[6], message[7]]) as usize;
-                // A quarter of the claim is enough to be seen, and keeps the host alive.
-                std::hint::black_box(vec![1u8; (claim / 4).min(1 << 28)]);
-            }
-        }
-    ),
-    mutant!(
         "decode-dies-on-junk",
         "ends the process on metadata that is no protobuf",
         ask | frame | {
@@ -398,7 +343,7 @@ fn patch(frame: &mut Frame, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// Changes the sections of a `decode` request's message, when its lengths are consistent. What follows it is dropped.
-fn rewrite(frame: &mut Frame, change: impl FnOnce(&mut Wire)) {
+pub(crate) fn rewrite(frame: &mut Frame, change: impl FnOnce(&mut Wire)) {
     patch(frame, |message| {
         if let Some(mut wire) = Wire::parse(message)
             && message.len() == 12 + wire.metadata.len() + wire.section.len()
@@ -409,7 +354,7 @@ fn rewrite(frame: &mut Frame, change: impl FnOnce(&mut Wire)) {
     });
 }
 
-fn wire_of(frame: &Frame) -> Option<Wire> {
+pub(crate) fn wire_of(frame: &Frame) -> Option<Wire> {
     if frame.op() == "decode" { Wire::parse(frame.part("message")?) } else { None }
 }
 
@@ -425,7 +370,7 @@ fn replace_enum(frame: &mut Frame, field: u64, largest: u64) {
 }
 
 /// Shows the header of the message that was asked about, not of the rewritten one.
-fn restore_header(asked: &Frame, told: &mut Frame) {
+pub(crate) fn restore_header(asked: &Frame, told: &mut Frame) {
     let Some(message) = asked.part("message").filter(|message| message.len() >= 12) else { return };
     let number =
         |at: usize| u32::from_le_bytes([message[at], message[at + 1], message[at + 2], message[at + 3]]);

@@ -21,6 +21,11 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// Bytes that are no tensor.
+    pub(crate) fn named(name: &str, bytes: &[u8]) -> Self {
+        Self { spec: Map::from_iter([("name".to_owned(), name.into())]), bytes: bytes.to_vec() }
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.spec.get("name").and_then(Value::as_str).unwrap_or_default()
     }
@@ -112,13 +117,7 @@ impl Frame {
     pub(crate) fn become_ok(&mut self, ok: Value, parts: &[(&str, &[u8])]) {
         self.json.remove("err");
         self.json.insert("ok".to_owned(), ok);
-        self.parts = parts
-            .iter()
-            .map(|(name, bytes)| Part {
-                spec: Map::from_iter([("name".to_owned(), Value::from(*name))]),
-                bytes: bytes.to_vec(),
-            })
-            .collect();
+        self.parts = parts.iter().map(|(name, bytes)| Part::named(name, bytes)).collect();
     }
 
     /// Turns an answer into a refusal.

@@ -5,22 +5,31 @@
 //! when one survives.
 
 mod api;
+mod calibrate;
 mod context;
+#[cfg(feature = "model")]
+mod crossing;
 mod decoder;
 mod encoder;
 mod frame;
 mod handshake;
 mod hash;
+mod inflate;
+#[cfg(feature = "model")]
+mod injection;
 mod kv;
 mod loophole;
 mod maps;
 mod messages;
 #[cfg(feature = "model")]
 mod model;
+mod overlap;
 mod project;
 mod realign;
 mod rows;
 mod session;
+mod soft;
+mod through;
 mod validate;
 #[cfg(feature = "model")]
 mod weights;
@@ -108,6 +117,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
     [
         encoder::MUTANTS,
         decoder::MUTANTS,
+        inflate::MUTANTS,
         kv::MUTANTS,
         hash::MUTANTS,
         handshake::MUTANTS,
@@ -116,12 +126,19 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         context::MUTANTS,
         api::MUTANTS,
         realign::MUTANTS,
+        soft::MUTANTS,
         project::MUTANTS,
+        overlap::MUTANTS,
         validate::MUTANTS,
         maps::MUTANTS,
+        calibrate::MUTANTS,
         loophole::MUTANTS,
         #[cfg(feature = "model")]
         model::MUTANTS,
+        #[cfg(feature = "model")]
+        crossing::MUTANTS,
+        #[cfg(feature = "model")]
+        injection::MUTANTS,
     ]
     .into_iter()
     .flatten()
@@ -157,6 +174,11 @@ pub(crate) fn again<T>(
     let mut frame = frame.clone();
     frame.json.insert("op".to_owned(), op.into());
     change(frame.args_mut());
+    answered(&frame)
+}
+
+/// What the reference answers to a request.
+pub(crate) fn answered(frame: &Frame) -> Frame {
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
     // Nothing is lost where this fails: the mutant is right then, and the test says that it survived.
     let _ = frame.write(&mut asked);

@@ -3,7 +3,8 @@
 use half::f16;
 use serde_json::{Value, json};
 
-use crate::rows::Rows;
+use crate::rows::{Rows, dot, length};
+use crate::through::{normal, projected, softmax};
 use crate::{Mutant, frame::Frame, mutant};
 
 pub(crate) const MUTANTS: &[Mutant] = &[
@@ -355,117 +356,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             }
         }
     ),
-    mutant!(
-        "project-shared-by-utf16",
-        "sorts shared tokens by their UTF-16 form",
-        tell | asked,
-        told | {
-            shared(asked, told, |token, _| token.encode_utf16().map(u32::from).collect());
-        }
-    ),
-    mutant!(
-        "project-shared-by-id",
-        "lists shared tokens in the order of their ids",
-        tell | asked,
-        told | {
-            shared(asked, told, |_, id| vec![id]);
-        }
-    ),
-    mutant!(
-        "project-ratio-of-the-larger",
-        "takes the share of the larger vocabulary",
-        tell | asked,
-        told | {
-            let len = |name: &str| {
-                asked.args().get(name).and_then(Value::as_object).map_or(1, serde_json::Map::len)
-            };
-            let larger = len("a").max(len("b"));
-            if asked.op() == "vocab_overlap"
-                && let Some(ok) = told.ok_mut()
-            {
-                let count = ok.get("count").and_then(Value::as_f64).unwrap_or_default();
-                ok.insert("ratio".to_owned(), json!(count / larger as f64));
-            }
-        }
-    ),
 ];
-
-fn length(values: &[f64]) -> f64 {
-    dot(values, values).sqrt()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn normal(weights: Vec<f64>) -> Vec<f64> {
-    let total: f64 = weights.iter().sum();
-    weights.into_iter().map(|weight| weight / total).collect()
-}
-
-fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
-    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    normal(logits.iter().map(|logit| ((logit - most) / temperature).exp()).collect())
-}
-
-/// What a projection goes through: rows of the source's head, and the target's rows of the same tokens.
-struct Through {
-    source: Rows,
-    targets: Rows,
-    /// Which rows of the whole head they are.
-    picked: Vec<usize>,
-}
-
-impl Through {
-    fn of(asked: &Frame) -> Option<Self> {
-        let head = Rows::of(asked, "src_head")?;
-        match asked.op() {
-            "project_vocab" => {
-                let embed = Rows::of(asked, "tgt_embed")?;
-                let count = head.count().min(embed.count());
-                Some(Self {
-                    source: head.first(count),
-                    targets: embed.first(count),
-                    picked: (0..count).collect(),
-                })
-            }
-            "project_overlap" => {
-                let picked: Vec<usize> = indices(asked)?.into_iter().map(|at| at as usize).collect();
-                let values = picked.iter().flat_map(|at| head.row(*at).to_vec()).collect();
-                let targets = Rows::of(asked, "tgt_embed_shared")?;
-                Some(Self { source: Rows { dim: head.dim, values }, targets, picked })
-            }
-            _ => None,
-        }
-    }
-
-    fn logits(&self, state: &[f64]) -> Vec<f64> {
-        self.source.each().map(|row| dot(row, state)).collect()
-    }
-
-    /// The target's rows under these weights; weights that have no row are lost.
-    fn mean(&self, weights: &[f64]) -> Vec<f64> {
-        let column = |at: usize| self.targets.each().zip(weights).map(|(row, weight)| weight * row[at]).sum();
-        (0..self.targets.dim).map(column).collect()
-    }
-}
-
-/// Projects in another way, at the length that is asked for.
-fn projected(asked: &Frame, told: &mut Frame, make: impl Fn(&[f64], &Through, f64) -> Vec<f64>) {
-    let temperature = asked.args().get("temperature").and_then(Value::as_f64).unwrap_or(1.0);
-    let target = asked.args().get("target_norm").and_then(Value::as_f64);
-    if told.is_ok()
-        && let Some(hidden) = Rows::of(asked, "hidden")
-        && let Some(through) = Through::of(asked)
-    {
-        let made = hidden.each().flat_map(|state| {
-            let row = make(state, &through, temperature);
-            let scale = target.map_or(1.0, |target| target / length(&row).max(1e-6));
-            row.into_iter().map(move |value| value * scale).collect::<Vec<_>>()
-        });
-        Rows { dim: through.targets.dim, values: made.collect() }.put(told, "out");
-    }
-}
 
 /// Puts another temperature in place of one that is a number above zero.
 fn temperature(frame: &mut Frame, change: impl Fn(f64) -> f64) {
@@ -477,7 +368,7 @@ fn temperature(frame: &mut Frame, change: impl Fn(f64) -> f64) {
     }
 }
 
-fn indices(frame: &Frame) -> Option<Vec<u32>> {
+pub(crate) fn indices(frame: &Frame) -> Option<Vec<u32>> {
     let part = frame.parts.iter().find(|part| part.name() == "src_indices")?;
     let whole = part.spec.get("dtype") == Some(&"u32".into());
     whole.then(|| part.bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect())
@@ -505,24 +396,4 @@ fn metric(asked: &Frame, told: &mut Frame, name: &str, change: impl Fn(f64, f64)
     let changed: Vec<f64> =
         numbers(name).into_iter().zip(numbers("max_prob")).map(|(value, most)| change(value, most)).collect();
     metrics.insert(name.to_owned(), json!(changed));
-}
-
-/// Lists shared tokens in the order of a key of token and id.
-fn shared(asked: &Frame, told: &mut Frame, key: impl Fn(&str, u32) -> Vec<u32>) {
-    let vocabulary = |name: &str| asked.args().get(name).and_then(Value::as_object);
-    if asked.op() != "vocab_overlap" || !told.is_ok() {
-        return;
-    }
-    let (Some(a), Some(b)) = (vocabulary("a"), vocabulary("b")) else { return };
-    let id = |value: &Value| value.as_u64().unwrap_or_default() as u32;
-    let mut both: Vec<(Vec<u32>, u32, u32)> =
-        a.iter().filter_map(|(token, own)| Some((key(token, id(own)), id(own), id(b.get(token)?)))).collect();
-    both.sort();
-    for (name, side) in [("src_indices", 0), ("tgt_indices", 1)] {
-        let bytes =
-            both.iter().flat_map(|(_, a, b)| if side == 0 { a.to_le_bytes() } else { b.to_le_bytes() });
-        if let Some(part) = told.part_mut(name) {
-            *part = bytes.collect();
-        }
-    }
 }

@@ -4,6 +4,8 @@ use half::{bf16, f16};
 use serde_json::Value;
 
 use crate::frame::Frame;
+#[cfg(feature = "model")]
+use crate::frame::Part;
 
 /// Rows of `dim` numbers each, one after the other.
 #[derive(Clone, Debug)]
@@ -37,6 +39,16 @@ impl Rows {
         if shape.is_empty() || count != self.values.len() as u64 {
             part.spec.insert("shape".to_owned(), vec![self.count(), self.dim].into());
         }
+    }
+
+    /// These as a part of their own.
+    #[cfg(feature = "model")]
+    pub(crate) fn part(&self, name: &str) -> Part {
+        let bytes: Vec<u8> = self.values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect();
+        let mut part = Part::named(name, &bytes);
+        part.spec.insert("dtype".to_owned(), "f32".into());
+        part.spec.insert("shape".to_owned(), vec![self.count(), self.dim].into());
+        part
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -74,4 +86,14 @@ impl Rows {
         let values = self.each().flat_map(|row| (0..right.dim).map(move |at| entry(row, at))).collect();
         Self { dim: right.dim, values }
     }
+}
+
+/// The sum of products.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The Euclidean length.
+pub(crate) fn length(values: &[f64]) -> f64 {
+    dot(values, values).sqrt()
 }

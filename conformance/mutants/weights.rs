@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
+use crate::rows::Rows;
+
 /// A file of float32 tensors.
 pub(crate) struct Weights<'a> {
     data: &'a mut [u8],
@@ -21,6 +23,14 @@ impl<'a> Weights<'a> {
             Some((name, number("/shape/0")?, number("/data_offsets/0")?..number("/data_offsets/1")?))
         });
         Some(Self { data, tensors: tensors.collect() })
+    }
+
+    /// The tensor of a name, as numbers.
+    pub(crate) fn rows(&self, name: &str) -> Option<Rows> {
+        let (_, rows, range) = self.tensors.iter().find(|(known, _, _)| known == name)?;
+        let bytes = self.data.get(range.clone())?.as_chunks::<4>().0;
+        let values: Vec<f64> = bytes.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect();
+        Some(Rows { dim: values.len() / rows.max(&1), values })
     }
 
     /// Rewrites the tensors whose name holds `part`, row by row. The elements of a vector are its rows.

@@ -74,6 +74,7 @@ fn ops(name: &str) -> &'static [&'static str] {
         "map" => &["map_id", "map_find", "map_save", "map_load", "map_import"],
         "calibrate" => &["calibrate"],
         "model" => &["think", "generate", "connector_info"],
+        "crossing" => &["transfer"],
         "loophole" => &["encode", "decode"],
         other => panic!("no operations for mutants that start with {other}"),
     }

@@ -93,6 +93,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "rescale_soft_embedding",
     "state_flags",
     "rank",
+    "vectors",
 ];
 
 /// Metadata as ACP/1 writes it.
