@@ -1,8 +1,8 @@
 """ACP/1 adapter for the Python SDK `avp`, all releases from 0.2.0 to 0.6.2.
 
 It translates and nothing else: an answer is what the installed release does. Frames and errors are handled here, the
-operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py`, `rosetta_ops.py`, `api_ops.py` and
-`model_ops.py`. See ../../ADAPTER.md for the contract.
+operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py`, `rosetta_ops.py`, `api_ops.py`,
+`model_ops.py` and `transfer_ops.py`. See ../../ADAPTER.md for the contract.
 """
 
 import importlib.util
@@ -146,12 +146,15 @@ class Adapter:
         import realign_ops
         import rosetta_ops
         import talk_ops
+        import transfer_ops
         import wire_ops
 
         self.version = avp.__version__
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
-        modules = (wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, model_ops)
+        modules = (
+            wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, model_ops, transfer_ops,
+        )
         self.ops = {name: op for module in modules for name, op in module.operations().items()}
         self.features = {name: value for module in modules for name, value in module.features().items()}
 

@@ -25,13 +25,14 @@ class Numerals:
 
     chat_template = "ids"
 
-    def __init__(self, config):
+    def __init__(self, config, vocab=None):
         self.eos_token_id = self.pad_token_id = config["eos_token_id"]
         self.bos_token_id = config["bos_token_id"]
         self.vocab_size = config["vocab_size"]
+        self.vocab = vocab
 
     def get_vocab(self):
-        return {str(index): index for index in range(self.vocab_size)}
+        return self.vocab or {str(index): index for index in range(self.vocab_size)}
 
     def apply_chat_template(self, messages, tokenize, add_generation_prompt):
         return " ".join(message["content"] for message in messages)
@@ -49,7 +50,8 @@ class Numerals:
         return " ".join(str(int(index)) for index in ids if not (skip_special_tokens and index == self.eos_token_id))
 
 
-def connect(config, weights):
+def connect(config, weights, vocab=None):
+    """A connector to the model, whose tokens may have other names than their ids."""
     import torch
     from avp.connectors.huggingface import HuggingFaceConnector
     from avp.realign import compute_realignment_matrix
@@ -66,7 +68,7 @@ def connect(config, weights):
     # The connector hashes what transformers makes of a configuration, its own release and the folder included. Here a
     # model is what the request says that it is.
     model.config.to_dict = lambda: dict(config)
-    connector = HuggingFaceConnector(model=model, tokenizer=Numerals(config))
+    connector = HuggingFaceConnector(model=model, tokenizer=Numerals(config, vocab))
     if connector.needs_realignment():
         # Computed now: the SDK's own way leads through a cache in the user's home, kept by configuration alone.
         connector._w_realign, connector._target_norm = compute_realignment_matrix(model)
