@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Judges the Python SDK, release by release, each against its list of known deviations. Installs each release into a cache
-# folder of its own on first use. Releases: as given, or one of every dialect and line.
+# folder of its own on first use. Releases: as given, or one of every dialect and line. What the SDK does with torch is not
+# asked here: `avp-python-torch` beside this folder does, and takes 5 GB.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 releases=("$@")
