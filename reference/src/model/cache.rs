@@ -141,6 +141,45 @@ impl KvCache {
         Ok(cache.host_stores().get(index).map(|stores| stores.map(|store| store.all(self.len))))
     }
 
+    /// Blocks of the model that it belongs to.
+    #[must_use]
+    pub fn num_layers(&self) -> usize {
+        self.shape.num_layers
+    }
+
+    /// Heads of keys and values.
+    #[must_use]
+    pub fn kv_heads(&self) -> usize {
+        self.shape.kv_heads
+    }
+
+    /// Numbers of a head's key.
+    #[must_use]
+    pub fn head_dim(&self) -> usize {
+        self.shape.head_dim
+    }
+
+    /// The same model's cache with other keys and values, one pair a layer, [kv_heads, n, head_dim] each, as
+    /// [`Self::read_layer`] gives them; n may be another number of positions. It stands on the host until a model takes it.
+    ///
+    /// # Errors
+    /// `shape_mismatch` for another number of layers, and for tensors that are not of one such shape.
+    pub fn with_layers(&self, layers: &[[Vec<f32>; 2]]) -> Result<Self> {
+        let width = self.shape.kv_heads * self.shape.head_dim;
+        let numbers = layers.first().map_or(0, |[keys, _]| keys.len());
+        let alike = layers.iter().flatten().all(|tensor| tensor.len() == numbers);
+        if layers.len() != self.shape.num_layers || width == 0 || !numbers.is_multiple_of(width) || !alike {
+            let expected = format!("{} layers of keys and values, rows of {width}", self.shape.num_layers);
+            let found = format!("{} layers, the first of {numbers} numbers", layers.len());
+            return Err(Error::new(ErrorClass::ShapeMismatch, "cache.layers", expected, found));
+        }
+        let dims = [self.shape.kv_heads, numbers / width, self.shape.head_dim];
+        let store = |values: &Vec<f32>| KvStore::of(dims, values, self.shape.element);
+        let layers =
+            layers.iter().map(|[keys, values]| LayerCache::Host { keys: store(keys), values: store(values) });
+        Ok(Self { layers: layers.collect(), shape: self.shape, len: numbers / width })
+    }
+
     /// What all layers have in common.
     pub(crate) fn shape(&self) -> CacheShape {
         self.shape

@@ -173,8 +173,30 @@ pub struct Thought {
     pub context: Context,
     /// What it took (AVP-MET-001).
     pub metrics: ThinkMetrics,
+    /// Where the time went.
+    pub phases: ThinkPhases,
     /// What was seen (AVP-MET-003); warnings among it were found whether or not somebody asks.
     pub diagnostics: TransferDiagnostics,
+}
+
+/// Where the time of a `think` went: the work of the model, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ThinkPhases {
+    /// Taking in the context and reading the prompt.
+    pub prefill_s: f64,
+    /// Latent steps.
+    pub latent_s: f64,
+}
+
+/// Where the time of a `generate` went: the work of the model, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GeneratePhases {
+    /// Taking in the context and reading the prompt.
+    pub prefill_s: f64,
+    /// From the prompt's last position to the end of the text, the choice of every token included.
+    pub generate_s: f64,
+    /// From the beginning of the first phase until the first token was chosen.
+    pub first_token_s: f64,
 }
 
 /// Why a text ended.
@@ -215,6 +237,8 @@ pub struct Generation {
     pub transfer: Option<Transfer>,
     /// What it took (AVP-MET-002).
     pub metrics: GenerateMetrics,
+    /// Where the time went.
+    pub phases: GeneratePhases,
     /// What was seen (AVP-MET-003).
     pub diagnostics: TransferDiagnostics,
 }

@@ -130,6 +130,28 @@ impl Context {
         self.hidden.as_ref()
     }
 
+    /// The cache, if it is part of it.
+    #[must_use]
+    pub fn cache(&self) -> Option<&KvCache> {
+        self.cache.as_ref()
+    }
+
+    /// The same with another cache and no hidden states, which were those of the old one.
+    #[must_use]
+    pub fn with_cache(mut self, cache: KvCache) -> Self {
+        self.cache = Some(cache);
+        self.hidden = None;
+        self
+    }
+
+    /// The same with other hidden states and no cache, which was what they came from.
+    #[must_use]
+    pub fn with_hidden_states(mut self, states: HiddenStates) -> Self {
+        self.cache = None;
+        self.hidden = Some(states);
+        self
+    }
+
     /// The same without its cache, which is freed unless another context shares it.
     #[must_use]
     pub fn without_cache(mut self) -> Self {

@@ -339,6 +339,15 @@ impl Model {
         Err(Error::new(ErrorClass::ShapeMismatch, "model.hidden", format!("[n, {width}]"), found))
     }
 
+    /// The rotation that the keys of a layer were given, if any.
+    pub(super) fn rope_of(&self, layer: usize) -> Option<&Rope> {
+        match self.config.layers[layer].positions {
+            Positions::Global => Some(&self.rope),
+            Positions::Local => Some(self.local_rope.as_ref().unwrap_or(&self.rope)),
+            Positions::Unmarked => None,
+        }
+    }
+
     fn forward(
         &self,
         input: Activation,

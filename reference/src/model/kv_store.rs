@@ -211,8 +211,12 @@ impl KvStore {
     /// The same numbers in another element type.
     pub(super) fn converted(&self, element: DataType, used: usize) -> Self {
         let (heads, head_dim) = each!(self, heads => (heads.heads, heads.head_dim));
+        Self::of([heads, used, head_dim], &self.all(used), element)
+    }
+
+    /// A store of numbers, [heads, used, head_dim].
+    pub(super) fn of([heads, used, head_dim]: [usize; 3], values: &[f32], element: DataType) -> Self {
         let mut store = Self::new(element, heads, head_dim, used);
-        let values = self.all(used);
         each!(&mut store, store => {
             let data = store.reserve(0, used);
             let capacity = data.len() / (heads * head_dim);

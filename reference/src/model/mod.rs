@@ -16,11 +16,13 @@ mod device;
 mod easy;
 mod embedding;
 mod kv_store;
+mod likelihood;
 mod linear;
 mod load;
 mod map_rows;
 mod mlp;
 mod norm;
+mod rearrange;
 mod rope;
 mod runtime;
 mod sampling;
@@ -34,7 +36,8 @@ pub use cache::KvCache;
 pub use config::{LayerKind, MlpActivation, ModelConfig, Positions};
 pub use connector::{
     Capabilities, Connector, ConnectorInfo, DEFAULT_MAX_TOKENS, DEFAULT_STEPS, Finish, GenerateOptions,
-    Generation, OnText, Prompt, Source, ThinkOptions, ThinkOutput, Thought, Wish,
+    GeneratePhases, Generation, OnText, Prompt, Source, ThinkOptions, ThinkOutput, ThinkPhases, Thought,
+    Wish,
 };
 pub use context::{Context, HiddenStates, ReceivedContext, Route};
 pub use cross_model::{Transfer, project_context};

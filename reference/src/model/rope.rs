@@ -151,19 +151,40 @@ impl Rope {
 
     /// The rotation of `count` positions from `start` on.
     pub(super) fn rotation(&self, start: usize, count: usize) -> Rotation {
+        self.by_angles(start..start + count, self.scale, angle)
+    }
+
+    /// What takes a key that was turned to each `from` to where it stands in the sequence. The length of keys stays.
+    pub(super) fn moves(&self, from: &[usize]) -> Rotation {
+        self.by_angles(0..from.len(), 1.0, |position, frequency| {
+            angle(position, frequency) - angle(from[position], frequency)
+        })
+    }
+
+    fn by_angles(
+        &self,
+        positions: std::ops::Range<usize>,
+        scale: f32,
+        angle: impl Fn(usize, f32) -> f64,
+    ) -> Rotation {
         let half = self.frequencies.len();
+        let numbers = positions.len() * half;
         let mut rotation =
-            Rotation { cos: Vec::with_capacity(count * half), sin: Vec::with_capacity(count * half), half };
-        for position in start..start + count {
+            Rotation { cos: Vec::with_capacity(numbers), sin: Vec::with_capacity(numbers), half };
+        for position in positions {
             for &frequency in &self.frequencies {
-                // The angle in f32, as the models were trained; its functions in f64, since f32 ones differ by platform.
-                let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
-                rotation.cos.push(cos as f32 * self.scale);
-                rotation.sin.push(sin as f32 * self.scale);
+                let (sin, cos) = angle(position, frequency).sin_cos();
+                rotation.cos.push(cos as f32 * scale);
+                rotation.sin.push(sin as f32 * scale);
             }
         }
         rotation
     }
+}
+
+/// The angle in f32, as the models were trained; what is computed from it in f64, since f32 functions differ by platform.
+fn angle(position: usize, frequency: f32) -> f64 {
+    f64::from(position as f32 * frequency)
 }
 
 fn scaled(frequency: f64, index: usize, head_dim: usize, config: &RopeConfig) -> f64 {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::cache::KvCache;
 use super::connector::{
-    Capabilities, Connector, ConnectorInfo, Finish, GenerateOptions, Generation, OnText, Prompt,
-    ThinkOptions, ThinkOutput, Thought, Wish,
+    Capabilities, Connector, ConnectorInfo, Finish, GenerateOptions, GeneratePhases, Generation, OnText,
+    Prompt, ThinkOptions, ThinkOutput, ThinkPhases, Thought, Wish,
 };
 use super::cross_model::Arrived;
 use super::runtime::Runtime;
@@ -20,7 +20,7 @@ use crate::transfer::metrics::{GenerateMetrics, ThinkMetrics};
 impl Runtime {
     /// Reads tokens as [`Model::prefill`] does, and gives back the last `count` hidden states, at least one, or as many as
     /// there are, [count, hidden].
-    fn last_states(&self, tokens: &[u32], cache: &mut KvCache, count: usize) -> Result<Vec<f32>> {
+    pub(super) fn last_states(&self, tokens: &[u32], cache: &mut KvCache, count: usize) -> Result<Vec<f32>> {
         if count <= 1 {
             return self.model.prefill(tokens, cache, None);
         }
@@ -117,6 +117,7 @@ impl Connector for Runtime {
         let started = Instant::now();
         let tokens = self.tokens(prompt)?;
         let has_prior_context = options.context.is_some();
+        let taking_in = Instant::now();
         let (mut cache, prior_steps) = self.adopt(options.context, options.accept_structural)?;
         let mut diagnostics = TransferDiagnostics {
             transfer_mode: "latent".to_owned(),
@@ -129,6 +130,7 @@ impl Connector for Runtime {
         let states = options.states.max(1);
         let mut kept_states =
             self.last_states(&tokens, &mut cache, states.saturating_sub(options.steps as usize))?;
+        let prefill_s = taking_in.elapsed().as_secs_f64();
         let width = self.model.config().hidden_size;
         let mut hidden = kept_states[kept_states.len() - width..].to_vec();
         let mut norms = vec![norm(&hidden)];
@@ -144,6 +146,7 @@ impl Connector for Runtime {
             // A step that went wrong is counted: its position stands in the cache.
             stopped = note(&hidden, &mut diagnostics, steps);
         }
+        let phases = ThinkPhases { prefill_s, latent_s: taking_in.elapsed().as_secs_f64() - prefill_s };
         diagnostics.norm_trajectory = Some(norms);
         note_length(cache.len(), self.model.config().max_positions, &mut diagnostics);
         let think_duration_s = thinking.elapsed().as_secs_f64();
@@ -158,7 +161,7 @@ impl Connector for Runtime {
             think_duration_s,
             ..ThinkMetrics::default()
         };
-        Ok(Thought { context, metrics, diagnostics })
+        Ok(Thought { context, metrics, phases, diagnostics })
     }
 
     fn generate(&self, prompt: &Prompt, options: GenerateOptions, on_text: OnText<'_>) -> Result<Generation> {
@@ -166,6 +169,7 @@ impl Connector for Runtime {
         let mut sampler = Sampler::new(options.sampling)?;
         let tokens = self.tokens(prompt)?;
         let mut diagnostics = TransferDiagnostics::default();
+        let taking_in = Instant::now();
         let arrived = match (options.context, &options.source) {
             (Some(context), Some(source))
                 if context.model_hash != self.identity.model_hash && !options.accept_structural =>
@@ -180,6 +184,8 @@ impl Connector for Runtime {
         let (mut cache, num_steps) = self.adopt(context, options.accept_structural)?;
         let generating = Instant::now();
         let mut hidden = self.model.prefill(&tokens, &mut cache, None)?;
+        let mut phases =
+            GeneratePhases { prefill_s: taking_in.elapsed().as_secs_f64(), ..GeneratePhases::default() };
         let mut seen = tokens.clone();
         let mut stream = self.text.as_ref().map(|text| text.tokenizer.stream(true));
         let mut finish = Finish::Length;
@@ -194,6 +200,9 @@ impl Connector for Runtime {
         while seen.len() - tokens.len() < options.max_tokens {
             let token = sampler.next(self.model.logits(&hidden)?, &seen)?;
             seen.push(token);
+            if seen.len() == tokens.len() + 1 {
+                phases.first_token_s = taking_in.elapsed().as_secs_f64();
+            }
             if self.stop_tokens.contains(&token) || options.stop_tokens.contains(&token) {
                 finish = Finish::Stop;
                 break;
@@ -212,6 +221,7 @@ impl Connector for Runtime {
         if finish != Finish::Cancelled {
             let _ = say(rest, &mut text);
         }
+        phases.generate_s = taking_in.elapsed().as_secs_f64() - phases.prefill_s;
         diagnostics.target_model = Some(self.identity.model_id.clone()).filter(|id| !id.is_empty());
         if transfer.is_none() {
             diagnostics.transfer_mode = if has_prior_context { "latent" } else { "text" }.to_owned();
@@ -241,6 +251,7 @@ impl Connector for Runtime {
             context,
             transfer,
             metrics,
+            phases,
             diagnostics,
         })
     }
