@@ -1,7 +1,13 @@
 //! Does latent hand-off pay? Tasks, models to run them on, and the numbers.
 
+pub mod arm;
+pub mod engine;
+pub mod folder;
 pub mod record;
 pub mod relay;
+pub mod run_file;
 pub mod stats;
+pub mod summary;
+pub mod task;
 pub mod trace;
 pub mod train;

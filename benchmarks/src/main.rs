@@ -8,24 +8,32 @@ use clap::Parser;
 
 const EXAMPLES: &str = "\
 Examples:
+  avp-bench                                             the quick start: every arm on the pocket models
+  avp-bench run pocket-quick --out runs/quick --limit 10
+  avp-bench merge runs/mine
+  avp-bench list arms
   avp-bench train pocket-a --seed 1 --device auto --out runs/pocket-a
   avp-bench evaluate pocket-a
   avp-bench evaluate runs/pocket-a/model --items 50 --json
   avp-bench relay --split test --seed 1 --count 500
 
-Exit codes: 0 done; 1 something went wrong and standard error says what; 2 wrong arguments; 130 interrupted, with what was
-done so far on disk.";
+Exit codes: 0 done; 1 something went wrong and standard error says what; 2 wrong arguments; 3 the oracle arm of a run
+disagreed; 130 interrupted, with what was done so far on disk.";
 
-/// Does latent hand-off pay? Trains and measures models on the relay task.
+/// Does latent hand-off pay? Runs agents that hand over caches, vectors or text, with controls. Without a command: the quick start.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Run(command::run::Args),
+    Merge(command::merge::Args),
+    List(command::list::Args),
+    Audit(command::audit::Args),
     Train(command::train::Args),
     Evaluate(command::evaluate::Args),
     Card(command::card::Args),
@@ -34,10 +42,15 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Train(args) => command::train::run(&args),
-        Command::Evaluate(args) => command::evaluate::run(&args),
-        Command::Card(args) => command::card::run(&args),
-        Command::Relay(args) => command::relay::run(&args),
+        None => command::quick::run(),
+        Some(Command::Run(args)) => command::run::run(&args),
+        Some(Command::Merge(args)) => command::merge::run(&args),
+        Some(Command::List(args)) => command::list::run(&args),
+        Some(Command::Audit(args)) => command::audit::run(&args),
+        Some(Command::Train(args)) => command::train::run(&args),
+        Some(Command::Evaluate(args)) => command::evaluate::run(&args),
+        Some(Command::Card(args)) => command::card::run(&args),
+        Some(Command::Relay(args)) => command::relay::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("avp-bench: {error:#}");

@@ -1,8 +1,14 @@
 //! One file a subcommand.
 
+pub(crate) mod audit;
 pub(crate) mod card;
 pub(crate) mod evaluate;
+pub(crate) mod list;
+pub(crate) mod merge;
+mod progress;
+pub(crate) mod quick;
 pub(crate) mod relay;
+pub(crate) mod run;
 pub(crate) mod train;
 
 use std::io::Write as _;

@@ -110,10 +110,16 @@ impl Item {
     /// count; anything before does not either, so that a reply may show its working.
     #[must_use]
     pub fn is_right(&self, reply: &str) -> bool {
-        let reply = reply.trim().trim_end_matches('.').to_lowercase();
-        let words: Vec<_> = reply.split_whitespace().collect();
-        let answer = self.asked.answer.to_lowercase();
-        let wanted: Vec<_> = answer.split_whitespace().collect();
-        words.ends_with(&wanted)
+        let answer = &self.asked.answer;
+        last_words(reply, answer) == last_words(answer, answer)
     }
+}
+
+/// The last words of a reply, as many as an answer has, in small letters and without a full stop at the end.
+#[must_use]
+pub fn last_words(reply: &str, answer: &str) -> String {
+    let reply = reply.trim().trim_end_matches('.').to_lowercase();
+    let words: Vec<_> = reply.split_whitespace().collect();
+    let count = answer.split_whitespace().count();
+    words[words.len().saturating_sub(count)..].join(" ")
 }

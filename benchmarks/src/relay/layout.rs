@@ -1,5 +1,7 @@
 //! What each agent is told, in words: the prompts of the relay task.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::item::Item;
@@ -8,7 +10,7 @@ use super::item::Item;
 const READ: &str = "Take a note.";
 
 /// What the last agent's prompt holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// The question alone: the context must carry the facts.
@@ -41,7 +43,22 @@ pub fn note_prompt(note: &str, rest: &str) -> String {
     format!("Note: {}. {rest}", note.trim().trim_end_matches('.'))
 }
 
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Layout {
+    /// `withheld` or `repeated`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Withheld => "withheld",
+            Self::Repeated => "repeated",
+        }
+    }
+
     /// The last agent's prompt when what the first one read comes as a context.
     #[must_use]
     pub fn answer_prompt(self, item: &Item) -> String {

@@ -15,7 +15,7 @@ mod split;
 mod words;
 
 pub use bundle::bundled;
-pub use item::{Item, Length, Question, Task};
+pub use item::{Item, Length, Question, Task, last_words};
 pub use layout::{Layout, direct_prompt, note_prompt, reader_prompt};
 pub use problem::Problem;
 pub use split::{Generator, Split};

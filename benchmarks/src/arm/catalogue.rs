@@ -1,0 +1,155 @@
+//! Every arm in words, for `avp-bench list arms` and for reports.
+
+use super::{Arm, Cache, CacheKind, RosettaKind};
+use crate::record::ArmKind;
+
+/// An arm, whatever its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The id, with N for latent steps, K for vectors and M for a model's name.
+    pub form: &'static str,
+    /// For a table.
+    pub label: &'static str,
+    /// What it is for.
+    pub kind: ArmKind,
+    /// One sentence.
+    pub about: &'static str,
+}
+
+/// Every arm, in the order of reports.
+pub const CATALOGUE: [Entry; 18] = [
+    Entry {
+        form: "direct",
+        label: "Direct",
+        kind: ArmKind::Direct,
+        about: "One agent reads everything and answers.",
+    },
+    Entry {
+        form: "prompt-matched",
+        label: "Direct, last prompt",
+        kind: ArmKind::Direct,
+        about: "One agent answers the last agent's prompt, given in it what the first agent reads; where a task's last prompt is its direct one, this repeats Direct.",
+    },
+    Entry {
+        form: "latent@N",
+        label: "Latent",
+        kind: ArmKind::Latent,
+        about: "The first agent reads and takes N latent steps; its KV-cache goes to the last agent by AVP.",
+    },
+    Entry {
+        form: "text",
+        label: "Text",
+        kind: ArmKind::Text,
+        about: "The first agent writes a note, which is pasted into the last agent's prompt.",
+    },
+    Entry {
+        form: "text-cross:M",
+        label: "Text",
+        kind: ArmKind::Text,
+        about: "Another model reads and writes the note.",
+    },
+    Entry {
+        form: "rosetta@K:M",
+        label: "Rosetta",
+        kind: ArmKind::Rosetta,
+        about: "Another model reads; its last K hidden states, projected, stand before the last prompt.",
+    },
+    Entry {
+        form: "no-context",
+        label: "No context",
+        kind: ArmKind::Control,
+        about: "The last prompt alone.",
+    },
+    Entry {
+        form: "prefix",
+        label: "Prefix",
+        kind: ArmKind::Control,
+        about: "The first agent's KV-cache without latent steps: what caching a prefix gives.",
+    },
+    Entry {
+        form: "latent-only@N",
+        label: "Latent steps alone",
+        kind: ArmKind::Control,
+        about: "Of the KV-cache the latent steps' positions alone, moved to the front.",
+    },
+    Entry {
+        form: "foreign@N",
+        label: "Foreign cache",
+        kind: ArmKind::Control,
+        about: "The KV-cache of another item, of as many tokens.",
+    },
+    Entry {
+        form: "shuffled@N",
+        label: "Shuffled cache",
+        kind: ArmKind::Control,
+        about: "The positions of the KV-cache in random order, keys turned to where they now stand.",
+    },
+    Entry {
+        form: "noise@N",
+        label: "Noise",
+        kind: ArmKind::Control,
+        about: "Normal numbers in place of the KV-cache, with the mean and deviation of each layer and head.",
+    },
+    Entry {
+        form: "zero@N",
+        label: "Zeros",
+        kind: ArmKind::Control,
+        about: "Zeros in place of the KV-cache.",
+    },
+    Entry {
+        form: "rosetta-mean@K:M",
+        label: "Mean embedding",
+        kind: ArmKind::Control,
+        about: "K times the mean input embedding in place of projected states.",
+    },
+    Entry {
+        form: "rosetta-random@K:M",
+        label: "Random vectors",
+        kind: ArmKind::Control,
+        about: "K random vectors of an embedding's mean length in place of projected states.",
+    },
+    Entry {
+        form: "rosetta-foreign@K:M",
+        label: "Foreign states",
+        kind: ArmKind::Control,
+        about: "Projected states of another item, of as many tokens.",
+    },
+    Entry {
+        form: "oracle",
+        label: "Oracle",
+        kind: ArmKind::Oracle,
+        about: "Both prompts as tokens in one pass, held against the prefix arm: its disagreement stops the run.",
+    },
+    Entry {
+        form: "all",
+        label: "All",
+        kind: ArmKind::Control,
+        about: "Stands for every arm that the run's models allow.",
+    },
+];
+
+/// An arm's entry.
+pub(super) fn entry(arm: &Arm) -> &'static Entry {
+    let index = match arm {
+        Arm::Direct => 0,
+        Arm::PromptMatched => 1,
+        Arm::Cache(Cache { steps: 0, kind: CacheKind::Whole }) => 7,
+        Arm::Cache(Cache { kind: CacheKind::Whole, .. }) => 2,
+        Arm::Text(None) => 3,
+        Arm::Text(Some(_)) => 4,
+        Arm::Rosetta(rosetta) => match rosetta.kind {
+            RosettaKind::Projected => 5,
+            RosettaKind::Mean => 13,
+            RosettaKind::Random => 14,
+            RosettaKind::Foreign => 15,
+        },
+        Arm::NoContext => 6,
+        Arm::Cache(Cache { kind: CacheKind::LatentOnly, .. }) => 8,
+        Arm::Cache(Cache { kind: CacheKind::Foreign, .. }) => 9,
+        Arm::Cache(Cache { kind: CacheKind::Shuffled, .. }) => 10,
+        Arm::Cache(Cache { kind: CacheKind::Noise, .. }) => 11,
+        Arm::Cache(Cache { kind: CacheKind::Zero, .. }) => 12,
+        Arm::Oracle => 16,
+    };
+    &CATALOGUE[index]
+}

@@ -1,0 +1,257 @@
+//! The parts of a run file, and what they are when nothing is said.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use avp::model::Sampling;
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::error::{Error, Result};
+use crate::relay::{Layout, Split};
+
+/// Tokens of an answer or a note at most: beyond that no last agent could read them.
+const MAX_TOKENS: usize = 1 << 16;
+/// Generated items of a task at most: all of them are kept in memory.
+const MAX_COUNT: u64 = 1_000_000;
+
+pub(super) fn auto() -> String {
+    "auto".to_owned()
+}
+
+pub(super) fn layouts() -> Vec<Layout> {
+    vec![Layout::Repeated, Layout::Withheld]
+}
+
+pub(super) fn all() -> Vec<String> {
+    vec!["all".to_owned()]
+}
+
+pub(super) fn latent_steps() -> Vec<u32> {
+    vec![10]
+}
+
+pub(super) fn rosetta_vectors() -> Vec<u32> {
+    vec![1, 4]
+}
+
+pub(super) fn one() -> u64 {
+    1
+}
+
+pub(super) fn once() -> u32 {
+    1
+}
+
+/// Names and model arguments, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Models(pub Vec<(String, String)>);
+
+impl Models {
+    /// The argument of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, argument)| argument.as_str())
+    }
+}
+
+impl Serialize for Models {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, argument) in &self.0 {
+            map.serialize_entry(name, argument)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Models {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Models;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("names with model arguments, such as `a: pocket-a`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Models, A::Error> {
+                let mut models = Models::default();
+                while let Some((name, argument)) = map.next_entry::<String, String>()? {
+                    if models.get(&name).is_some() || name.is_empty() || name.contains([':', '@']) {
+                        let what = format!("another name for each model, without : and @, found {name:?}");
+                        return Err(serde::de::Error::custom(what));
+                    }
+                    models.0.push((name, argument));
+                }
+                Ok(models)
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// Where a task's items come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// The relay task of this project.
+    Relay,
+    /// Any text with questions: JSON lines of id, context, question and answer.
+    Text,
+}
+
+/// One task of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskFile {
+    /// Where the items come from.
+    pub kind: TaskKind,
+    /// The name in traces; the kind.
+    #[serde(default)]
+    pub name: String,
+    /// Relay: the bundled test items, rather than ones of the split and seed below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundled: Option<bool>,
+    /// Relay: which part of the item space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// Relay: another seed, other items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Relay: how many, from the first; of bundled items all where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Text: the JSON lines, from the run file's folder on; `sample` for the ones that come with the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The folder of the run file.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+impl TaskFile {
+    pub(super) fn look_in(&mut self, folder: &Path) {
+        folder.clone_into(&mut self.folder);
+    }
+
+    /// Where the JSON lines are.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| self.folder.join(file))
+    }
+
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let refused = |key: &str, what: &str| Err(Error::new(&format!("tasks.{key}"), what));
+        match self.kind {
+            TaskKind::Relay => {
+                if self.file.is_some() {
+                    return refused("file", "belongs to the kind text");
+                }
+                let plain = self.split.is_none() && self.seed.is_none();
+                let bundled = *self.bundled.get_or_insert(plain);
+                if bundled && (self.split.is_some() || self.seed.is_some()) {
+                    return refused("bundled", "has its own split and seed");
+                }
+                if !bundled {
+                    self.split.get_or_insert(Split::Test);
+                    self.seed.get_or_insert(1);
+                }
+                let whole = crate::relay::bundled().map_or(0, |items| items.len() as u64);
+                let count = *self.count.get_or_insert(whole);
+                if count == 0 || count > MAX_COUNT || (bundled && count > whole) {
+                    return refused("count", &format!("1 to {}", if bundled { whole } else { MAX_COUNT }));
+                }
+            }
+            TaskKind::Text => {
+                let others = [
+                    ("bundled", self.bundled.is_some()),
+                    ("split", self.split.is_some()),
+                    ("seed", self.seed.is_some()),
+                    ("count", self.count.is_some()),
+                ];
+                if let Some((key, _)) = others.into_iter().find(|(_, said)| *said) {
+                    return refused(key, "belongs to the kind relay; limits.items limits every task");
+                }
+                if self.file.is_none() {
+                    return refused("file", "JSON lines of id, context, question and answer");
+                }
+            }
+        }
+        if self.name.is_empty() {
+            self.name = match self.kind {
+                TaskKind::Relay => "relay",
+                TaskKind::Text => "text",
+            }
+            .to_owned();
+        }
+        Ok(())
+    }
+}
+
+/// How text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Decoding {
+    /// 0 takes the likeliest token each time.
+    pub temperature: f64,
+    /// Only so many of the likeliest tokens; 0 for all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that together reach this probability.
+    pub top_p: f64,
+    /// Divides positive and multiplies negative logits of tokens that occurred already.
+    pub repetition_penalty: f64,
+    /// Tokens of an answer at most.
+    pub max_tokens: usize,
+    /// Tokens of a note to another agent at most.
+    pub note_tokens: usize,
+}
+
+impl Default for Decoding {
+    fn default() -> Self {
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            repetition_penalty: 1.0,
+            max_tokens: 64,
+            note_tokens: 128,
+        }
+    }
+}
+
+impl Decoding {
+    /// As the runtime takes it.
+    #[must_use]
+    pub fn sampling(&self, seed: u64) -> Sampling {
+        Sampling {
+            temperature: self.temperature as f32,
+            top_k: self.top_k,
+            top_p: self.top_p as f32,
+            repetition_penalty: self.repetition_penalty as f32,
+            seed,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.sampling(0).check().map_err(|error| Error::new("decoding", error.to_string()))?;
+        for (key, tokens) in [("max_tokens", self.max_tokens), ("note_tokens", self.note_tokens)] {
+            if tokens == 0 || tokens > MAX_TOKENS {
+                let what = format!("1 to {MAX_TOKENS}, found {tokens}");
+                return Err(Error::new(&format!("decoding.{key}"), what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of the tasks is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ItemLimits {
+    /// Items of each task at most, drawn by a hash of the run's seed and the item's id; nothing for all.
+    pub items: Option<u64>,
+}

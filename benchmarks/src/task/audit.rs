@@ -1,0 +1,32 @@
+//! A task's scorer, tried on answers that are known.
+
+use super::Task;
+use super::form::same_answer;
+use crate::record::Audit;
+
+/// Scores each item's own answer, an empty one, and the next item's.
+#[must_use]
+pub fn audit(task: &Task) -> Audit {
+    let form = task.form;
+    let mut audit = Audit { task: task.name.clone(), items: task.items.len() as u64, ..Audit::default() };
+    for (index, item) in task.items.iter().enumerate() {
+        let takes =
+            |reply: &str| form.extract(item, reply).is_some_and(|answer| form.is_right(item, &answer));
+        audit.gold += u64::from(takes(&item.answer) && takes(&item.reply));
+        audit.empty += u64::from(takes("") || takes(" "));
+        let next = &task.items[(index + 1) % task.items.len()];
+        if !same_answer(item, next) {
+            audit.foreign_of += 1;
+            audit.foreign += u64::from(takes(&next.answer));
+        }
+    }
+    audit
+}
+
+impl Audit {
+    /// Whether the scorer does what it should.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.gold == self.items && self.empty == 0 && self.foreign == 0
+    }
+}

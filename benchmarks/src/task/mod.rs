@@ -1,0 +1,189 @@
+//! TASK → ITEMS, PROMPTS, SCORES: what is asked, in which words, and what counts as right.
+
+mod audit;
+mod form;
+mod text;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::relay::{self, Generator};
+use crate::run_file::{TaskFile, TaskKind, hex};
+
+pub use audit::audit;
+pub use form::Form;
+
+/// Largest file of items. Published question sets stay far below.
+const MAX_BYTES: u64 = 256 << 20;
+/// The name of the text items that come with the program.
+pub const SAMPLE: &str = "sample";
+/// Those items.
+const SAMPLE_ITEMS: &str = include_str!("../../runs/text-sample.jsonl");
+
+/// Result with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why there are no items.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Items that cannot be used.
+    #[error("task {task}: {what}")]
+    Items {
+        /// Of which task.
+        task: String,
+        /// What was expected, and what was found.
+        what: String,
+    },
+}
+
+/// One question with what the first agent reads for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskItem {
+    /// Its name in the task.
+    pub id: String,
+    /// Items of one family may stand in for one another where a control takes another item's context.
+    pub family: String,
+    /// What the first agent reads.
+    pub context: String,
+    /// What the last agent is asked.
+    pub question: String,
+    /// What counts.
+    pub answer: String,
+    /// How the right answer is said.
+    pub reply: String,
+}
+
+/// A task with its items.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The name in traces.
+    pub name: String,
+    /// The words around the items.
+    pub form: Form,
+    /// All items, in their order; a run may take a part of them.
+    pub items: Vec<TaskItem>,
+    /// SHA-256 of the items' JSON lines.
+    pub sha256: String,
+}
+
+impl Task {
+    /// The task of a run file.
+    ///
+    /// # Errors
+    /// For a file that cannot be read, and for items without an id of their own, a question or an answer.
+    pub fn open(file: &TaskFile) -> Result<Self> {
+        let (items, bytes) = match file.kind {
+            TaskKind::Relay => relay_items(file)?,
+            TaskKind::Text => {
+                let bytes = match file.file.as_deref() {
+                    Some(SAMPLE) => SAMPLE_ITEMS.as_bytes().to_vec(),
+                    _ => read(file)?,
+                };
+                let items = text::items(&bytes).map_err(|what| wrong(file, what))?;
+                (items, bytes)
+            }
+        };
+        let form = match file.kind {
+            TaskKind::Relay => Form::Relay,
+            TaskKind::Text => Form::Text,
+        };
+        let mut ids: Vec<_> = items.iter().map(|item| item.id.as_str()).collect();
+        ids.sort_unstable();
+        if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(wrong(file, format!("an id of its own for each item, found {:?} twice", twice[0])));
+        }
+        if items.is_empty() {
+            return Err(wrong(file, "at least one item".to_owned()));
+        }
+        Ok(Self { name: file.name.clone(), form, items, sha256: hex(&Sha256::digest(bytes)) })
+    }
+
+    /// The numbers of the items that a run with this seed takes: all, or `limit` drawn by a hash of seed and id, in the
+    /// items' order.
+    #[must_use]
+    pub fn chosen(&self, seed: u64, limit: Option<u64>) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.items.len()).collect();
+        let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return order };
+        order.sort_by_cached_key(|&index| {
+            let mut hasher = Sha256::new();
+            hasher.update(seed.to_le_bytes());
+            hasher.update(self.items[index].id.as_bytes());
+            hasher.finalize().to_vec()
+        });
+        order.truncate(limit);
+        order.sort_unstable();
+        order
+    }
+
+    /// The item whose context stands in for that of another one: of the same family and with another answer, if there is
+    /// one, that whose context is nearest in length, the next one of equals.
+    #[must_use]
+    pub fn foreign(&self, index: usize) -> &TaskItem {
+        let own = &self.items[index];
+        let others = (1..self.items.len()).map(|step| &self.items[(index + step) % self.items.len()]);
+        let unlike = |other: &&TaskItem| {
+            (
+                other.answer == own.answer,
+                other.family != own.family,
+                other.context.len().abs_diff(own.context.len()),
+            )
+        };
+        others.min_by_key(unlike).unwrap_or(own)
+    }
+}
+
+fn relay_items(file: &TaskFile) -> Result<(Vec<TaskItem>, Vec<u8>)> {
+    let failed = |error: serde_json::Error| wrong(file, error.to_string());
+    let count = file.count.unwrap_or(u64::MAX);
+    let items: Vec<relay::Item> = match (file.bundled, file.split, file.seed) {
+        (Some(false), Some(split), Some(seed)) => {
+            let generator = Generator { split, seed };
+            (0..count).map(|number| generator.item(number)).collect()
+        }
+        _ => relay::bundled()
+            .map_err(failed)?
+            .into_iter()
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .collect(),
+    };
+    let mut bytes = Vec::new();
+    for item in &items {
+        serde_json::to_writer(&mut bytes, item).map_err(failed)?;
+        bytes.push(b'\n');
+    }
+    let items = items.into_iter().map(|item| TaskItem {
+        family: item.task.to_string(),
+        context: item.story(),
+        id: item.id,
+        question: item.asked.question,
+        answer: item.asked.answer,
+        reply: item.asked.reply,
+    });
+    Ok((items.collect(), bytes))
+}
+
+fn read(file: &TaskFile) -> Result<Vec<u8>> {
+    let path = file.path().unwrap_or_default();
+    let at = |source| Error::File { path: path.clone(), source };
+    let length = fs::metadata(&path).map_err(at)?.len();
+    if length > MAX_BYTES {
+        return Err(wrong(file, format!("at most {MAX_BYTES} bytes, found {length}")));
+    }
+    fs::read(&path).map_err(at)
+}
+
+fn wrong(file: &TaskFile, what: String) -> Error {
+    Error::Items { task: file.name.clone(), what }
+}
