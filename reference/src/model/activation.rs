@@ -1,54 +1,36 @@
-//! What flows through the blocks: rows of numbers on the host, or a tensor on a device.
+//! What flows through the blocks: a token's numbers or those of several on the host, or a tensor on a device.
 //!
-//! On the CPU our kernels and burn's matrix products share the same memory, so that nothing is copied between them; on
-//! CUDA everything stays on the card. Each operation is written for both, and tests hold one against the other.
+//! On the CPU several tokens stay in the layout of products from the embedding to the last norm; on CUDA everything stays on
+//! the card. Each operation is written for all of them, and tests hold one against the other.
 
 use super::backend::{self, BurnDevice, Tensor};
 use crate::error::Result;
 use crate::tensor::elementwise;
+use crate::tensor::token_panels::TokenPanels;
 use crate::wire::DataType;
 
-/// Rows of numbers, [rows, cols].
+/// Numbers of some tokens, [tokens, cols].
 #[allow(
     clippy::large_enum_variant,
     reason = "few of them live at a time, and burn sets the size of its handle"
 )]
 #[derive(Clone)]
 pub(super) enum Activation {
-    /// On the host, always in f32.
-    Host(Rows),
+    /// Of one token on the host, always in f32.
+    Row(Vec<f32>),
+    /// Of several on the host, always in f32.
+    Tokens(TokenPanels),
     /// On a device, in the model's element type.
     Device(Tensor<2>),
 }
 
-/// Row-major numbers, [rows, cols].
-#[derive(Clone)]
-pub(super) struct Rows {
-    pub(super) values: Vec<f32>,
-    pub(super) cols: usize,
-}
-
-impl Rows {
-    pub(super) fn new(values: Vec<f32>, cols: usize) -> Self {
-        debug_assert_eq!(values.len() % cols, 0);
-        Self { values, cols }
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.values.len() / self.cols
-    }
-
-    pub(super) fn last(&self) -> &[f32] {
-        &self.values[self.values.len() - self.cols..]
-    }
-}
-
 impl Activation {
-    /// Rows and columns.
-    pub(super) fn dims(&self) -> [usize; 2] {
+    /// How many tokens.
+    pub(super) fn count(&self) -> usize {
         match self {
-            Self::Host(rows) => [rows.count(), rows.cols],
-            Self::Device(tensor) => tensor.dims(),
+            Self::Row(_) => 1,
+            Self::Tokens(panels) => panels.tokens(),
+            Self::Device(tensor) => tensor.dims()[0],
         }
     }
 
@@ -56,9 +38,13 @@ impl Activation {
     #[must_use]
     pub(super) fn plus(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Host(mut left), Self::Host(right)) => {
-                elementwise::add(&mut left.values, &right.values);
-                Self::Host(left)
+            (Self::Row(mut left), Self::Row(right)) => {
+                elementwise::add(&mut left, &right);
+                Self::Row(left)
+            }
+            (Self::Tokens(mut left), Self::Tokens(right)) => {
+                elementwise::add(left.values_mut(), right.values());
+                Self::Tokens(left)
             }
             (Self::Device(left), Self::Device(right)) => Self::Device(left + right),
             // A model lives in one place; activations come from its own matrices only.
@@ -70,9 +56,13 @@ impl Activation {
     #[must_use]
     pub(super) fn times(self, factor: f32) -> Self {
         match self {
-            Self::Host(mut rows) => {
-                rows.values.iter_mut().for_each(|value| *value *= factor);
-                Self::Host(rows)
+            Self::Row(mut row) => {
+                row.iter_mut().for_each(|value| *value *= factor);
+                Self::Row(row)
+            }
+            Self::Tokens(mut tokens) => {
+                tokens.values_mut().iter_mut().for_each(|value| *value *= factor);
+                Self::Tokens(tokens)
             }
             Self::Device(tensor) => Self::Device(tensor.mul_scalar(factor)),
         }
@@ -82,8 +72,8 @@ impl Activation {
     #[must_use]
     pub(super) fn last_row(self) -> Self {
         match self {
-            Self::Host(rows) if rows.count() == 1 => Self::Host(rows),
-            Self::Host(rows) => Self::Host(Rows::new(rows.last().to_vec(), rows.cols)),
+            Self::Row(row) => Self::Row(row),
+            Self::Tokens(tokens) => Self::Row(tokens.last_row()),
             Self::Device(tensor) => {
                 let [rows, cols] = tensor.dims();
                 Self::Device(tensor.slice([rows - 1..rows, 0..cols]))
@@ -94,7 +84,8 @@ impl Activation {
     /// The numbers on the host, row-major.
     pub(super) fn into_host(self) -> Result<Vec<f32>> {
         match self {
-            Self::Host(rows) => Ok(rows.values),
+            Self::Row(row) => Ok(row),
+            Self::Tokens(tokens) => Ok(tokens.into_rows()),
             Self::Device(tensor) => backend::to_host(tensor),
         }
     }
@@ -112,12 +103,12 @@ pub(super) enum Place {
 impl Place {
     /// Rows of numbers, [n, cols], moved there.
     pub(super) fn rows(&self, values: Vec<f32>, cols: usize, element: DataType) -> Activation {
-        let rows = Rows::new(values, cols);
+        let count = values.len() / cols;
         match self {
-            Self::Host => Activation::Host(rows),
+            Self::Host if count == 1 => Activation::Row(values),
+            Self::Host => Activation::Tokens(TokenPanels::from_rows(&values, cols)),
             Self::Device(device) => {
-                let shape = [rows.count(), cols];
-                Activation::Device(backend::from_host(rows.values, shape, element, device))
+                Activation::Device(backend::from_host(values, [count, cols], element, device))
             }
         }
     }

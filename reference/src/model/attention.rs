@@ -1,19 +1,15 @@
 //! Grouped-query attention over a KV-cache, causal, with an optional window; softmax in f32.
 
-use std::ops::Range;
-
 use burn::tensor::{Bool, DType, TensorData, activation::softmax};
-use rayon::prelude::*;
 
-use super::activation::{Activation, Rows};
+use super::activation::Activation;
 use super::backend::Tensor;
 use super::cache::{DeviceLayer, LayerCache, by_head};
 use super::kv_store::KvStore;
 use super::linear::Linear;
 use super::norm::RmsNorm;
 use super::rope::Rotation;
-use crate::error::Result;
-use crate::tensor::token_panels::{Needed, TokenPanels};
+use crate::tensor::token_panels::attention::Attending;
 use crate::tensor::{elementwise, matrix};
 
 pub(super) struct Attention {
@@ -43,29 +39,51 @@ impl Attention {
         rotation: Option<&Rotation>,
         cache: &mut LayerCache,
         past: usize,
-    ) -> Result<Activation> {
-        let [mut query, mut key, value] = Linear::forward_each([&self.query, &self.key, &self.value], input)?;
+    ) -> Activation {
+        let [mut query, mut key, value] =
+            [&self.query, &self.key, &self.value].map(|linear| linear.forward(input));
         if let Some([of_queries, of_keys]) = &self.head_norms {
             query = of_queries.forward(&query);
             key = of_keys.forward(&key);
         }
         let mixed = match (query, key, value, cache) {
             (
-                Activation::Host(mut query),
-                Activation::Host(mut key),
-                Activation::Host(value),
+                Activation::Row(mut query),
+                Activation::Row(mut key),
+                Activation::Row(value),
                 LayerCache::Host { keys, values },
             ) => {
                 if let Some(rotation) = rotation {
-                    rotation.turn(&mut query.values, self.heads);
-                    rotation.turn(&mut key.values, self.kv_heads);
+                    rotation.turn(&mut query, self.heads);
+                    rotation.turn(&mut key, self.kv_heads);
                 }
-                keys.append(past, &key.values);
-                values.append(past, &value.values);
-                Activation::Host(match query.count() {
-                    1 => self.one_row(&query, keys, values, past + 1),
-                    _ => self.many_rows(&query, keys, values, past),
-                })
+                keys.append(past, &key);
+                values.append(past, &value);
+                Activation::Row(self.one_row(&query, keys, values, past + 1))
+            }
+            (
+                Activation::Tokens(mut query),
+                Activation::Tokens(mut key),
+                Activation::Tokens(value),
+                LayerCache::Host { keys, values },
+            ) => {
+                if let Some(rotation) = rotation {
+                    let angles = rotation.panels(&query);
+                    query.turn(angles);
+                    key.turn(angles);
+                }
+                let seen = past + query.tokens();
+                keys.append(past, &key.into_rows());
+                values.append(past, &value.into_rows());
+                let how = Attending {
+                    dim: self.head_dim,
+                    group: self.heads / self.kv_heads,
+                    scale: self.scale,
+                    softcap: self.softcap,
+                    window: self.window,
+                    past,
+                };
+                Activation::Tokens(query.attend(how, |head| [keys.head(head, seen), values.head(head, seen)]))
             }
             (
                 Activation::Device(query),
@@ -84,16 +102,16 @@ impl Attention {
     }
 
     /// One new position: two passes over the cache, no matrices.
-    fn one_row(&self, query: &Rows, keys: &KvStore, values: &KvStore, seen: usize) -> Rows {
+    fn one_row(&self, query: &[f32], keys: &KvStore, values: &KvStore, seen: usize) -> Vec<f32> {
         let (group, dim) = (self.heads / self.kv_heads, self.head_dim);
         let first = self.first_seen(seen);
-        let mut out = vec![0.0; query.cols];
+        let mut out = vec![0.0; query.len()];
         let mut scores = vec![0.0; seen - first];
         for kv_head in 0..self.kv_heads {
             let (key, value) = (keys.head(kv_head, seen), values.head(kv_head, seen));
             let (key, value) = (&key[first * dim..], &value[first * dim..]);
             for head in kv_head * group..(kv_head + 1) * group {
-                matrix::mat_vec(key, dim, &query.values[head * dim..][..dim], &mut scores);
+                matrix::mat_vec(key, dim, &query[head * dim..][..dim], &mut scores);
                 scores.iter_mut().for_each(|score| *score *= self.scale);
                 if let Some(cap) = self.softcap {
                     elementwise::softcap(&mut scores, cap);
@@ -102,56 +120,7 @@ impl Attention {
                 matrix::weighted_rows(value, dim, &scores, &mut out[head * dim..][..dim]);
             }
         }
-        Rows::new(out, query.cols)
-    }
-
-    /// Many new positions: matrix products for each key and value head over all query heads of its group, no further than
-    /// a position sees.
-    fn many_rows(&self, query: &Rows, keys: &KvStore, values: &KvStore, past: usize) -> Rows {
-        let (count, group, dim) = (query.count(), self.heads / self.kv_heads, self.head_dim);
-        let seen = past + count;
-        let mut out = vec![0.0; query.values.len()];
-        // [heads of the group, s, dim], scaled.
-        let mut queries = vec![0.0; group * count * dim];
-        // Rows that cross from a head to the next one hold its last position.
-        let visible = |rows: Range<usize>| {
-            if rows.start / count == (rows.end - 1) / count {
-                past + (rows.end - 1) % count + 1
-            } else {
-                seen
-            }
-        };
-        for kv_head in 0..self.kv_heads {
-            let first = kv_head * group * dim;
-            for (position, row) in query.values.chunks_exact(query.cols).enumerate() {
-                for (head, values) in row[first..first + group * dim].chunks_exact(dim).enumerate() {
-                    let target = &mut queries[(head * count + position) * dim..][..dim];
-                    target.iter_mut().zip(values).for_each(|(target, value)| *target = value * self.scale);
-                }
-            }
-            let keys = TokenPanels::from_rows(&keys.head(kv_head, seen), dim);
-            let mut scores =
-                keys.rows_times(&queries, dim, |rows| Needed { features: dim, tokens: visible(rows) });
-            scores.par_chunks_exact_mut(seen).enumerate().for_each(|(row, scores)| {
-                let visible = past + row % count + 1;
-                let first = self.first_seen(visible);
-                scores[..first].fill(0.0);
-                scores[visible..].fill(0.0);
-                let scores = &mut scores[first..visible];
-                if let Some(cap) = self.softcap {
-                    elementwise::softcap(scores, cap);
-                }
-                elementwise::softmax(scores);
-            });
-            let values = TokenPanels::from_columns(&values.head(kv_head, seen), dim);
-            let mixed =
-                values.rows_times(&scores, seen, |rows| Needed { features: visible(rows), tokens: dim });
-            for (index, values) in mixed.chunks_exact(dim).enumerate() {
-                let (head, position) = (index / count, index % count);
-                out[position * query.cols + first + head * dim..][..dim].copy_from_slice(values);
-            }
-        }
-        Rows::new(out, query.cols)
+        out
     }
 
     fn device(

@@ -7,7 +7,6 @@ use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::RmsNorm;
 use super::rope::Rotation;
-use crate::error::Result;
 
 pub(super) struct Block {
     pub(super) attention_norm: RmsNorm,
@@ -36,11 +35,11 @@ impl Block {
         rotation: Option<&Rotation>,
         cache: &mut LayerCache,
         past: usize,
-    ) -> Result<Activation> {
-        let mixed = self.attention.forward(&self.attention_norm.forward(&hidden), rotation, cache, past)?;
+    ) -> Activation {
+        let mixed = self.attention.forward(&self.attention_norm.forward(&hidden), rotation, cache, past);
         let hidden = hidden.plus(normed(self.after_attention.as_ref(), mixed));
-        let out = self.mlp.forward(&self.mlp_norm.forward(&hidden))?;
-        Ok(hidden.plus(normed(self.after_mlp.as_ref(), out)))
+        let out = self.mlp.forward(&self.mlp_norm.forward(&hidden));
+        hidden.plus(normed(self.after_mlp.as_ref(), out))
     }
 }
 

@@ -299,10 +299,10 @@ impl Model {
         let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
         on_the_pool(|| {
             let mut logits = match &self.head {
-                Some(head) => head.forward(&row)?.into_host()?,
+                Some(head) => head.forward(&row).into_host()?,
                 None => {
                     let head = Linear { matrix: self.embedding.clone(), bias: None };
-                    head.forward(&row)?.into_host()?
+                    head.forward(&row).into_host()?
                 }
             };
             if let Some(cap) = self.config.logit_softcap {
@@ -354,7 +354,7 @@ impl Model {
         cache: &mut KvCache,
         mut watch: Option<Watch<'_>>,
     ) -> Result<Activation> {
-        let ([count, _], past) = (input.dims(), cache.len());
+        let (count, past) = (input.count(), cache.len());
         let rotation = self.rope.rotation(past, count);
         let local = self.local_rope.as_ref().map(|rope| rope.rotation(past, count));
         let mut hidden = input;
@@ -367,7 +367,7 @@ impl Model {
                 Positions::Local => local.as_ref().or(Some(&rotation)),
                 Positions::Unmarked => None,
             };
-            hidden = block.forward(hidden, rotation, cache.layer(index), past)?;
+            hidden = block.forward(hidden, rotation, cache.layer(index), past);
         }
         cache.advance(count);
         let hidden = self.norm.forward(&hidden);

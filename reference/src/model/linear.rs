@@ -6,12 +6,13 @@ use std::sync::Arc;
 use burn::tensor::DType;
 use half::{bf16, f16};
 
-use super::activation::{Activation, Rows};
+use super::activation::Activation;
 use super::backend::{self, Tensor};
 use super::norm::Scale;
 use crate::error::Result;
 use crate::tensor::matrix;
 use crate::tensor::quantised::QuantisedMatrix;
+use crate::tensor::soft_rows::soft_rows;
 use crate::tensor::token_panels::{TokenPanels, WeightRows};
 use crate::transfer::Embedding;
 use crate::wire::DataType;
@@ -72,6 +73,13 @@ impl Embedding for HostMatrix {
                     y.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
                 }
             }
+        }
+    }
+
+    fn soft(&self, x: &[f32], temperature: f32, y: &mut [f32]) {
+        match self.element {
+            DataType::Float32 => soft_rows(view(&self.data), self.cols, x, temperature, y),
+            _ => self.soft_in_two(x, temperature, y),
         }
     }
 }
@@ -200,42 +208,29 @@ impl Linear {
     }
 
     /// [n, in] → [n, out].
-    pub(super) fn forward(&self, input: &Activation) -> Result<Activation> {
-        let [output] = Self::forward_each([self], input)?;
-        Ok(output)
-    }
-
-    /// What several make of one input, which is laid out once for all of them.
-    pub(super) fn forward_each<const N: usize>(
-        linears: [&Self; N],
-        input: &Activation,
-    ) -> Result<[Activation; N]> {
+    pub(super) fn forward(&self, input: &Activation) -> Activation {
         match input {
-            Activation::Host(rows) if rows.count() > 1 => {
-                let tokens = TokenPanels::from_rows(&rows.values, rows.cols);
-                Ok(linears.map(|linear| Activation::Host(linear.rows_of(linear.product(&tokens)))))
-            }
-            Activation::Host(rows) => Ok(linears.map(|linear| Activation::Host(linear.one(rows)))),
-            Activation::Device(tensor) => Ok(linears.map(|linear| linear.on_device(tensor))),
+            Activation::Row(row) => Activation::Row(self.one(row)),
+            Activation::Tokens(tokens) => Activation::Tokens(self.many(tokens)),
+            Activation::Device(tensor) => self.on_device(tensor),
         }
     }
 
     /// One row on the host.
-    fn one(&self, row: &Rows) -> Rows {
+    fn one(&self, row: &[f32]) -> Vec<f32> {
         let mut y = match &self.matrix {
-            Matrix::Host(matrix) => mat_vec(matrix, &row.values),
-            Matrix::Quantised(matrix) => mat_vec(&**matrix, &row.values),
+            Matrix::Host(matrix) => mat_vec(matrix, row),
+            Matrix::Quantised(matrix) => mat_vec(&**matrix, row),
             Matrix::Device(_) => unreachable!("activations of two places"),
         };
         if let Some(Scale::Host(bias)) = &self.bias {
             y.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
         }
-        let cols = y.len();
-        Rows::new(y, cols)
+        y
     }
 
-    /// Many rows on the host, in the layout of products.
-    pub(super) fn product(&self, tokens: &TokenPanels) -> TokenPanels {
+    /// Many rows on the host.
+    fn many(&self, tokens: &TokenPanels) -> TokenPanels {
         let mut out = match &self.matrix {
             Matrix::Host(matrix) => tokens.product(matrix, matrix.rows),
             Matrix::Quantised(matrix) => tokens.product(&**matrix, QuantisedMatrix::rows(matrix)),
@@ -245,12 +240,6 @@ impl Linear {
             out.add_each(bias);
         }
         out
-    }
-
-    /// Rows of a product.
-    pub(super) fn rows_of(&self, product: TokenPanels) -> Rows {
-        let cols = product.features();
-        Rows::new(product.into_rows(), cols)
     }
 
     fn on_device(&self, tensor: &Tensor<2>) -> Activation {

@@ -2,12 +2,10 @@
 
 use burn::tensor::activation::{gelu_approximate, silu};
 
-use super::activation::{Activation, Rows};
+use super::activation::Activation;
 use super::config::MlpActivation;
 use super::linear::Linear;
-use crate::error::Result;
 use crate::tensor::elementwise::{gelu_times, silu_times};
-use crate::tensor::token_panels::TokenPanels;
 
 pub(super) struct Mlp {
     pub(super) gate: Linear,
@@ -18,29 +16,20 @@ pub(super) struct Mlp {
 
 impl Mlp {
     /// [s, hidden] → [s, hidden].
-    pub(super) fn forward(&self, input: &Activation) -> Result<Activation> {
-        if let Activation::Host(rows) = input
-            && rows.count() > 1
-        {
-            return Ok(Activation::Host(self.many(rows)));
-        }
-        let [gate, up] = Linear::forward_each([&self.gate, &self.up], input)?;
+    pub(super) fn forward(&self, input: &Activation) -> Activation {
+        let (gate, up) = (self.gate.forward(input), self.up.forward(input));
         self.down.forward(&self.gated(gate, up))
-    }
-
-    /// Many rows, in the layout of products from end to end.
-    fn many(&self, rows: &Rows) -> Rows {
-        let tokens = TokenPanels::from_rows(&rows.values, rows.cols);
-        let (mut gate, up) = (self.gate.product(&tokens), self.up.product(&tokens));
-        self.gate_host(gate.values_mut(), up.values());
-        self.down.rows_of(self.down.product(&gate))
     }
 
     fn gated(&self, gate: Activation, up: Activation) -> Activation {
         match (gate, up) {
-            (Activation::Host(mut gate), Activation::Host(up)) => {
-                self.gate_host(&mut gate.values, &up.values);
-                Activation::Host(gate)
+            (Activation::Row(mut gate), Activation::Row(up)) => {
+                self.gate_host(&mut gate, &up);
+                Activation::Row(gate)
+            }
+            (Activation::Tokens(mut gate), Activation::Tokens(up)) => {
+                self.gate_host(gate.values_mut(), up.values());
+                Activation::Tokens(gate)
             }
             (Activation::Device(gate), Activation::Device(up)) => {
                 let gate = match self.activation {

@@ -2,7 +2,7 @@
 
 use burn::tensor::DType;
 
-use super::activation::{Activation, Rows};
+use super::activation::Activation;
 use super::backend::Tensor;
 use crate::tensor::elementwise;
 
@@ -27,9 +27,11 @@ impl RmsNorm {
     /// [s, n · width] → [s, n · width].
     pub(super) fn forward(&self, input: &Activation) -> Activation {
         match (input, &self.weight) {
-            (Activation::Host(rows), Scale::Host(weight)) => {
-                let normed = elementwise::rms_norm(&rows.values, weight, self.eps as f32);
-                Activation::Host(Rows::new(normed, rows.cols))
+            (Activation::Row(row), Scale::Host(weight)) => {
+                Activation::Row(elementwise::rms_norm(row, weight, self.eps as f32))
+            }
+            (Activation::Tokens(tokens), Scale::Host(weight)) => {
+                Activation::Tokens(tokens.rms_norm(weight, self.eps as f32))
             }
             (Activation::Device(tensor), Scale::Device(weight)) => {
                 let (dtype, [rows, cols], [width]) = (tensor.dtype(), tensor.dims(), weight.dims());

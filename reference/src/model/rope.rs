@@ -1,10 +1,12 @@
 //! Rotary position encoding in the rotate-half form: element i of a head turns with element i + head_dim/2.
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 
 use super::config::refused;
 use crate::error::{Result, excerpt};
-use crate::tensor::elementwise;
+use crate::tensor::token_panels::TokenPanels;
 
 /// How positions turn keys and queries.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +133,8 @@ pub(super) struct Rotation {
     pub(super) sin: Vec<f32>,
     /// head_dim/2.
     pub(super) half: usize,
+    /// Both beside the tokens that they turn: the same for every layer.
+    panels: OnceLock<[TokenPanels; 2]>,
 }
 
 impl Rope {
@@ -169,8 +173,12 @@ impl Rope {
     ) -> Rotation {
         let half = self.frequencies.len();
         let numbers = positions.len() * half;
-        let mut rotation =
-            Rotation { cos: Vec::with_capacity(numbers), sin: Vec::with_capacity(numbers), half };
+        let mut rotation = Rotation {
+            cos: Vec::with_capacity(numbers),
+            sin: Vec::with_capacity(numbers),
+            half,
+            panels: OnceLock::new(),
+        };
         for position in positions {
             for &frequency in &self.frequencies {
                 let (sin, cos) = angle(position, frequency).sin_cos();
@@ -224,10 +232,11 @@ fn scaled(frequency: f64, index: usize, head_dim: usize, config: &RopeConfig) ->
 }
 
 impl Rotation {
-    /// Turns every head of every row in place: [rows, heads · head_dim], one rotation a row.
+    /// Turns every head of every row in place: [rows, heads · head_dim], one rotation a row. For a few rows: many are turned
+    /// in the layout of products.
     pub(super) fn turn(&self, values: &mut [f32], heads: usize) {
         let half = self.half;
-        elementwise::each_row(values, heads * 2 * half, |position, row| {
+        for (position, row) in values.chunks_exact_mut(heads * 2 * half).enumerate() {
             let (cos, sin) = (&self.cos[position * half..][..half], &self.sin[position * half..][..half]);
             for head in row.chunks_exact_mut(2 * half) {
                 let (low, high) = head.split_at_mut(half);
@@ -237,7 +246,13 @@ impl Rotation {
                     *low = turned;
                 }
             }
-        });
+        }
+    }
+
+    /// Cosines and sines, [tokens, half] each, in the layout of those tokens.
+    pub(super) fn panels(&self, tokens: &TokenPanels) -> [&TokenPanels; 2] {
+        let made = || [&self.cos, &self.sin].map(|values| tokens.rows_beside(values, self.half));
+        self.panels.get_or_init(made).each_ref()
     }
 }
 
@@ -254,6 +269,10 @@ mod tests {
         let mut values = [before, before].concat();
         rope.rotation(0, 2).turn(&mut values, 1);
         assert_eq!(values[..4], before);
+        let mut tokens = TokenPanels::from_rows(&[before, before].concat(), 4);
+        let rotation = rope.rotation(0, 2);
+        tokens.turn(rotation.panels(&tokens));
+        assert_eq!(tokens.into_rows(), values);
         // Position 1: elements 0 and 2 turn by one radian.
         let (sin, cos) = 1_f64.sin_cos();
         assert!((f64::from(values[4]) - (cos - 3.0 * sin)).abs() < 1e-6);

@@ -16,7 +16,7 @@ const MAX_EXPONENT: f32 = 87.0;
 /// e^x to within 2 units of the last place for |x| ≤ 87; of NaN, NaN. A call of the system's function in a loop keeps it
 /// from being vectorised.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     // Adding it rounds to a whole number, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, so that a multiple of the first is exact.
@@ -153,21 +153,6 @@ pub(crate) fn rms_norm(values: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     out
 }
 
-/// Changes rows of `width` elements in place, each with its number.
-pub(crate) fn each_row(values: &mut [f32], width: usize, change: impl Fn(usize, &mut [f32]) + Sync) {
-    let row = |(index, row): (usize, &mut [f32])| {
-        vectorised(
-            #[inline(always)]
-            || change(index, row),
-        );
-    };
-    if values.len() <= ALONE {
-        values.chunks_exact_mut(width).enumerate().for_each(row);
-    } else {
-        values.par_chunks_exact_mut(width).enumerate().for_each(row);
-    }
-}
-
 fn by_pieces(gate: &mut [f32], up: &[f32], change: impl Fn(&mut [f32], &[f32]) + Sync) {
     let piece = |(gate, up): (&mut [f32], &[f32])| {
         vectorised(
@@ -249,12 +234,6 @@ mod tests {
             let mut sum = values.clone();
             add(&mut sum, &values);
             assert!(sum.iter().zip(&values).all(|(sum, value)| *sum == 2.0 * value));
-            each_row(&mut sum, 100, |index, row| row.fill(index as f32));
-            assert!(
-                sum.chunks(100)
-                    .enumerate()
-                    .all(|(index, row)| row.iter().all(|value| *value == index as f32))
-            );
         }
     }
 

@@ -122,7 +122,7 @@ pub fn weighted_rows(w: &[f32], cols: usize, p: &[f32], y: &mut [f32]) {
 }
 
 /// Adds the weighted rows of one part to `y`.
-fn part_sum(w: &[f32], cols: usize, p: &[f32], y: &mut [f32]) {
+pub(super) fn part_sum(w: &[f32], cols: usize, p: &[f32], y: &mut [f32]) {
     let mut sum = vec![0.0; cols];
     vectorised(
         #[inline(always)]
@@ -157,7 +157,7 @@ pub(super) fn vectorised(loops: impl FnOnce()) {
 }
 
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0f32; LANES];
     for (a, b) in a.iter().zip(b) {

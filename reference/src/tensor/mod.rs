@@ -7,6 +7,7 @@ pub(crate) mod elementwise;
 pub mod matrix;
 #[cfg(feature = "model")]
 pub(crate) mod quantised;
+pub(crate) mod soft_rows;
 #[cfg(feature = "model")]
 pub(crate) mod token_panels;
 mod view;

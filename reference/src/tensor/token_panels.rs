@@ -5,10 +5,17 @@
 //! weight is spread over it. The result has the same layout, so that products follow each other without turning anything
 //! round.
 
+pub(crate) mod attention;
+mod columns;
+mod memory;
+
 use std::ops::Range;
+use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+
+use memory::{Buffer, LINE, Pool};
 
 /// Registers that a wide panel takes; what is left over when tokens are divided goes into panels of one.
 const WIDE: usize = 3;
@@ -24,14 +31,26 @@ const MANY_ROWS: usize = 8;
 /// And where there are 16 registers only.
 const FEW_ROWS: usize = 4;
 
-/// Floats in a cache line, which is the widest register, too.
-const LINE: usize = 16;
-
 /// Tokens of a panel: its first one, and how many there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Panel {
     first: usize,
     width: usize,
+}
+
+impl Panel {
+    /// Panels for so many tokens: wide ones, and narrow ones for what is left.
+    fn of(tokens: usize) -> Vec<Self> {
+        let lanes = Arch::new().dispatch(Lanes);
+        let mut panels = Vec::new();
+        let mut first = 0;
+        while first < tokens {
+            let registers = if (tokens - first).div_ceil(lanes) >= WIDE { WIDE } else { 1 };
+            panels.push(Self { first, width: registers * lanes });
+            first += registers * lanes;
+        }
+        panels
+    }
 }
 
 /// Rows of weights in f32.
@@ -40,83 +59,69 @@ pub(crate) trait WeightRows: Sync {
     fn rows<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32];
 }
 
-/// What some rows of a product need: a causal product needs less than all.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Needed {
-    /// The first features.
-    pub(crate) features: usize,
-    /// Products with the first tokens. Of the others some may be made, the rest stay zero.
-    pub(crate) tokens: usize,
-}
-
 /// Features of some tokens, [tokens, features] in what it means.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenPanels {
     tokens: usize,
     features: usize,
-    panels: Vec<Panel>,
+    panels: Arc<[Panel]>,
     /// Panel after panel; in a panel feature after feature; of a feature the panel's tokens. Room for tokens that are not
-    /// there holds zeros or whatever products make of them. They begin at `start`, where a cache line does.
-    memory: Vec<f32>,
-    start: usize,
+    /// there holds whatever products make of zeros.
+    values: Buffer,
 }
 
 impl TokenPanels {
     /// Lays rows, [tokens, features], out.
     pub(crate) fn from_rows(rows: &[f32], features: usize) -> Self {
-        let mut made = Self::empty(rows.len() / features, features);
-        let panels = made.panels.clone();
-        let slices = made.slices();
-        let work = panels.into_par_iter().zip(slices);
+        let tokens = rows.len() / features;
+        let panels: Arc<[Panel]> = Panel::of(tokens).into();
+        let room: usize = panels.iter().map(|panel| panel.width).sum();
+        let values = Arc::new(Pool::default()).take(room * features);
+        let mut made = Self { tokens, features, panels, values };
+        made.lay_out(rows);
+        made
+    }
+
+    /// Rows, [tokens, features], of the same tokens as these.
+    pub(crate) fn rows_beside(&self, rows: &[f32], features: usize) -> Self {
+        debug_assert_eq!(rows.len(), self.tokens * features);
+        let mut made = self.sibling(features);
+        made.lay_out(rows);
+        made
+    }
+
+    fn lay_out(&mut self, rows: &[f32]) {
+        let (features, panels) = (self.features, Arc::clone(&self.panels));
+        let work = panels.par_iter().zip(self.slices());
         work.for_each(|(panel, values)| {
-            let count = panel.width.min(rows.len() / features - panel.first);
-            for (token, row) in rows[panel.first * features..].chunks_exact(features).take(count).enumerate()
-            {
+            let rows = rows[panel.first * features..].chunks_exact(features).take(panel.width);
+            if rows.len() < panel.width {
+                values.fill(0.0);
+            }
+            for (token, row) in rows.enumerate() {
                 for (value, to) in row.iter().zip(values.iter_mut().skip(token).step_by(panel.width)) {
                     *to = *value;
                 }
             }
         });
-        made
     }
 
-    fn empty(tokens: usize, features: usize) -> Self {
-        let lanes = Arch::new().dispatch(Lanes);
-        let mut panels = Vec::new();
-        let mut first = 0;
-        while first < tokens {
-            let registers = if (tokens - first).div_ceil(lanes) >= WIDE { WIDE } else { 1 };
-            panels.push(Panel { first, width: registers * lanes });
-            first += registers * lanes;
-        }
-        let room: usize = panels.iter().map(|panel| panel.width).sum();
-        let (memory, start) = Self::aligned(room * features);
-        Self { tokens, features, panels, memory, start }
+    /// Other features of the same tokens, of any value, in memory of the same pool.
+    fn sibling(&self, features: usize) -> Self {
+        let room: usize = self.panels.iter().map(|panel| panel.width).sum();
+        let values = self.values.pool().take(room * features);
+        Self { tokens: self.tokens, features, panels: Arc::clone(&self.panels), values }
     }
 
-    /// The transpose of what rows, [features, tokens], say: they are in order already.
-    pub(crate) fn from_columns(rows: &[f32], tokens: usize) -> Self {
-        let mut made = Self::empty(tokens, rows.len() / tokens);
-        let panels = made.panels.clone();
-        for (panel, values) in panels.into_iter().zip(made.slices()) {
-            let width = panel.width.min(tokens - panel.first);
-            for (to, row) in values.chunks_exact_mut(panel.width).zip(rows.chunks_exact(tokens)) {
-                to[..width].copy_from_slice(&row[panel.first..panel.first + width]);
-            }
-        }
-        made
-    }
-
-    /// Zeros behind a place where a cache line begins. Loads across lines take twice as long; nothing but speed depends on it.
-    fn aligned(length: usize) -> (Vec<f32>, usize) {
-        let memory = vec![0.0_f32; length + LINE];
-        let start = memory.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        (memory, start)
+    /// The values of a panel.
+    fn of(&self, panel: Panel) -> &[f32] {
+        // All panels before it are full.
+        &self.values[panel.first * self.features..][..panel.width * self.features]
     }
 
     /// The values of each panel.
     fn slices(&mut self) -> Vec<&mut [f32]> {
-        let mut rest = &mut self.memory[self.start..];
+        let mut rest = &mut *self.values;
         let split = |panel: &Panel| {
             let (slice, behind) = std::mem::take(&mut rest).split_at_mut(panel.width * self.features);
             rest = behind;
@@ -133,17 +138,12 @@ impl TokenPanels {
             // Wide panels come first, each a chunk; those of one register are what is left for the last.
             let tokens = chunk * widest..chunk * widest + rows.len() / self.features;
             for panel in self.panels.iter().filter(|panel| tokens.contains(&panel.first)) {
-                let values = &self.values()[panel.first * self.features..][..panel.width * self.features];
+                let values = self.of(*panel);
                 let rows = &mut rows[(panel.first - tokens.start) * self.features..];
                 turn(values, panel.width, rows, self.features);
             }
         });
         rows
-    }
-
-    /// Features of a token.
-    pub(crate) fn features(&self) -> usize {
-        self.features
     }
 
     /// Adds a number to each feature of every token.
@@ -157,45 +157,34 @@ impl TokenPanels {
         }
     }
 
+    /// The features of the last token.
+    pub(crate) fn last_row(&self) -> Vec<f32> {
+        let last = self.panels.iter().rev().find(|panel| panel.first < self.tokens);
+        let of_panel = |panel: &Panel| {
+            let token = self.tokens - 1 - panel.first;
+            self.of(*panel).iter().skip(token).step_by(panel.width).copied().collect()
+        };
+        last.map(of_panel).unwrap_or_default()
+    }
+
+    /// Tokens.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
     /// Every value, in no order that means anything: for what is done to each by itself.
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
-        let (start, length) = (self.start, self.values().len());
-        &mut self.memory[start..start + length]
+        &mut self.values
     }
 
     /// Every value, in the order of [`values_mut`](Self::values_mut).
     pub(crate) fn values(&self) -> &[f32] {
-        let width: usize = self.panels.iter().map(|panel| panel.width).sum();
-        &self.memory[self.start..][..width * self.features]
-    }
-
-    /// Products of rows, `stride` apart with as many numbers as there are features, with all tokens: [rows, tokens].
-    /// `needed` says of a range of rows what of that it takes.
-    pub(crate) fn rows_times(
-        &self,
-        rows: &[f32],
-        stride: usize,
-        needed: impl Fn(Range<usize>) -> Needed + Sync,
-    ) -> Vec<f32> {
-        debug_assert!(stride >= self.features);
-        let count = rows.len() / stride;
-        let mut out = vec![0.0; count * self.tokens];
-        let pieces = rayon::current_num_threads() * PIECES_A_CORE;
-        let piece = if pieces == PIECES_A_CORE { count } else { count.div_ceil(pieces) };
-        let piece = piece.max(1).next_multiple_of(MANY_ROWS);
-        let arch = Arch::new();
-        let parts = out.par_chunks_mut(piece * self.tokens).zip(rows.par_chunks(piece * stride));
-        parts.enumerate().for_each(|(index, (out, rows))| {
-            let first = index * piece;
-            let needed = |range: Range<usize>| needed(first + range.start..first + range.end);
-            arch.dispatch(RowsTimes { tokens: self, rows, stride, out, needed });
-        });
-        out
+        &self.values
     }
 
     /// Products with the first `rows` rows of weights, [rows, features] → [tokens, rows].
     pub(crate) fn product(&self, weights: &impl WeightRows, rows: usize) -> Self {
-        let mut out = Self::empty(self.tokens, rows);
+        let mut out = self.sibling(rows);
         let cores = rayon::current_num_threads();
         let even = rows.div_ceil(cores * PIECES_A_CORE);
         let most = if cores == 1 { usize::MAX } else { even };
@@ -213,74 +202,6 @@ impl TokenPanels {
             arch.dispatch(Piece { tokens: self, weights, outs });
         });
         out
-    }
-}
-
-/// Rows, each with all tokens, into rows.
-struct RowsTimes<'a, 'b, F> {
-    tokens: &'a TokenPanels,
-    /// [rows, stride].
-    rows: &'a [f32],
-    stride: usize,
-    /// [rows, tokens].
-    out: &'b mut [f32],
-    needed: F,
-}
-
-impl<F: Fn(Range<usize>) -> Needed> WithSimd for RowsTimes<'_, '_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 {
-            self.by::<S, MANY_ROWS>(simd);
-        } else {
-            self.by::<S, FEW_ROWS>(simd);
-        }
-    }
-}
-
-impl<F: Fn(Range<usize>) -> Needed> RowsTimes<'_, '_, F> {
-    #[inline(always)]
-    fn by<S: Simd, const ROWS: usize>(self, simd: S) {
-        let Self { tokens, rows, stride, out, needed } = self;
-        let count = tokens.tokens;
-        // Products of a block of rows with a panel, of which those with tokens that are there go out.
-        let mut block = TokenPanels::aligned(ROWS * WIDE * S::F32_LANES);
-        let (start, length) = (block.1, ROWS * WIDE * S::F32_LANES);
-        let block = &mut block.0[start..start + length];
-        for (index, (rows, out)) in rows.chunks(ROWS * stride).zip(out.chunks_mut(ROWS * count)).enumerate() {
-            let some = out.len() / count;
-            let needed = needed(index * ROWS..index * ROWS + some);
-            let panels = tokens.panels.iter().take_while(|panel| panel.first < needed.tokens);
-            for panel in panels {
-                let x = &tokens.values()[panel.first * tokens.features..][..panel.width * needed.features];
-                let block = &mut block[..some * panel.width];
-                match (some == ROWS, panel.width > S::F32_LANES) {
-                    (true, true) => rows_product::<S, ROWS, WIDE>(simd, rows, stride, x, block),
-                    (true, false) => rows_product::<S, ROWS, 1>(simd, rows, stride, x, block),
-                    (false, true) => each_row_product::<S, WIDE>(simd, rows, stride, x, block),
-                    (false, false) => each_row_product::<S, 1>(simd, rows, stride, x, block),
-                }
-                let width = panel.width.min(count - panel.first);
-                for (out, block) in out.chunks_exact_mut(count).zip(block.chunks_exact(panel.width)) {
-                    out[panel.first..panel.first + width].copy_from_slice(&block[..width]);
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn each_row_product<S: Simd, const REGISTERS: usize>(
-    simd: S,
-    rows: &[f32],
-    stride: usize,
-    x: &[f32],
-    out: &mut [f32],
-) {
-    for (row, out) in rows.chunks_exact(stride).zip(out.chunks_exact_mut(REGISTERS * S::F32_LANES)) {
-        rows_product::<S, 1, REGISTERS>(simd, row, stride, x, out);
     }
 }
 
@@ -311,10 +232,8 @@ impl WithSimd for Piece<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (features, weights) = (self.tokens.features, self.weights);
-        let mut start = 0;
         for (panel, out) in self.tokens.panels.iter().zip(self.outs) {
-            let x = &self.tokens.values()[start..start + panel.width * features];
-            start += x.len();
+            let x = self.tokens.of(*panel);
             match (S::REGISTER_COUNT >= 32, panel.width > S::F32_LANES) {
                 (true, true) => panel_product::<S, MANY_ROWS, WIDE>(simd, weights, features, x, out),
                 (true, false) => panel_product::<S, MANY_ROWS, 1>(simd, weights, features, x, out),
@@ -345,18 +264,19 @@ fn panel_product<S: Simd, const ROWS: usize, const REGISTERS: usize>(
     }
 }
 
-/// A sum for each of some rows, `features` apart, and each of a panel's tokens, all of them in registers. There are as many
+/// A sum for each of some rows, `stride` apart, and each of a panel's tokens, all of them in registers. There are as many
 /// terms as `x` has features.
 #[inline(always)]
 fn rows_product<S: Simd, const ROWS: usize, const REGISTERS: usize>(
     simd: S,
     weights: &[f32],
-    features: usize,
+    stride: usize,
     x: &[f32],
     out: &mut [f32],
 ) {
+    let features = x.len() / (REGISTERS * S::F32_LANES);
     let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; ROWS];
-    let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &weights[row * features..][..features]);
+    let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &weights[row * stride..][..features]);
     let (x, _) = S::as_simd_f32s(x);
     for (feature, x) in x.as_chunks::<REGISTERS>().0.iter().enumerate() {
         for (row, sums) in rows.iter().zip(&mut sums) {

@@ -4,6 +4,7 @@ use super::norm::{check_length, scale_to};
 use super::rows::rows;
 use crate::error::{Error, ErrorClass, Result};
 use crate::tensor::matrix::{mat_vec, weighted_rows};
+use crate::tensor::soft_rows::soft_rows;
 
 /// `softmax(h Eᵀ / temperature) E` for each row of `hidden` [N, dim] and the embedding `embed` [V, dim] (AVP-RLN-009);
 /// with `rescale_to`, each result brought to that length (AVP-RLN-013: not by default).
@@ -37,7 +38,7 @@ pub fn soft_embed(
     Ok(embed_rows(&Plain { values: embed, dim }, hidden, dim, temperature, rescale_to))
 }
 
-/// The two passes over an embedding that [`soft_embed`] makes, whatever its element type.
+/// What [`soft_embed`] asks of an embedding, whatever its element type.
 pub(crate) trait Embedding {
     /// Rows, V.
     fn rows(&self) -> usize;
@@ -45,6 +46,20 @@ pub(crate) trait Embedding {
     fn mat_vec(&self, x: &[f32], y: &mut [f32]);
     /// `y = Σ p[i] · E[i]`, [V] → [dim].
     fn weighted_rows(&self, p: &[f32], y: &mut [f32]);
+
+    /// `y = softmax(E · x / temperature) · E`, [dim] → [dim].
+    fn soft(&self, x: &[f32], temperature: f32, y: &mut [f32]) {
+        self.soft_in_two(x, temperature, y);
+    }
+
+    /// The same in two passes over the rows.
+    fn soft_in_two(&self, x: &[f32], temperature: f32, y: &mut [f32]) {
+        let mut weights = vec![0.0; self.rows()];
+        self.mat_vec(x, &mut weights);
+        let total = exponentials(&mut weights, temperature);
+        self.weighted_rows(&weights, y);
+        y.iter_mut().for_each(|value| *value = (f64::from(*value) / total) as f32);
+    }
 }
 
 struct Plain<'a> {
@@ -64,6 +79,10 @@ impl Embedding for Plain<'_> {
     fn weighted_rows(&self, p: &[f32], y: &mut [f32]) {
         weighted_rows(self.values, self.dim, p, y);
     }
+
+    fn soft(&self, x: &[f32], temperature: f32, y: &mut [f32]) {
+        soft_rows(self.values, self.dim, x, temperature, y);
+    }
 }
 
 /// [`soft_embed`] of checked arguments.
@@ -74,14 +93,9 @@ pub(crate) fn embed_rows(
     temperature: f32,
     rescale_to: Option<f32>,
 ) -> Vec<f32> {
-    let vocabulary = embedding.rows();
-    let mut weights = vec![0.0; vocabulary];
     let mut out = vec![0.0; hidden.len()];
     for (state, out) in hidden.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
-        embedding.mat_vec(state, &mut weights);
-        let total = exponentials(&mut weights, temperature);
-        embedding.weighted_rows(&weights, out);
-        out.iter_mut().for_each(|value| *value = (f64::from(*value) / total) as f32);
+        embedding.soft(state, temperature, out);
         if let Some(length) = rescale_to {
             scale_to(out, length);
         }

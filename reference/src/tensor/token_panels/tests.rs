@@ -1,7 +1,10 @@
 //! Products in panels against sums in double precision.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
+use super::attention::Attending;
 use super::*;
 
 /// A matrix in f32 as it lies in memory, [out, in].
@@ -55,40 +58,92 @@ proptest! {
     }
 
     #[test]
-    fn rows_take_what_they_need(
+    fn norms_and_turns_are_those_of_rows(
         tokens in 1..110_usize,
-        features in 1..60_usize,
-        rows in 1..40_usize,
-        apart in 0..5_usize,
-        threads in 1..3_usize,
-        all: bool,
+        heads in 1..4_usize,
+        half in 1..40_usize,
+        by_head: bool,
     ) {
-        let stride = features + apart;
-        let (x, a) = (numbers(tokens * features, 2), numbers(rows * stride, 3));
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        // Row r takes one feature and one token more than the one before.
-        let of = |row: usize| if all { (features, tokens) } else { (features.min(row + 1), tokens.min(row + 1)) };
-        let needed = |range: Range<usize>| {
-            let (features, tokens) = of(range.end - 1);
-            Needed { features, tokens }
-        };
-        let mut masked = a.clone();
-        for (row, values) in masked.chunks_exact_mut(stride).enumerate() {
-            values[of(row).0..].fill(0.0);
-        }
-        let by_columns: Vec<f32> = (0..features * tokens).map(|at| x[at % tokens * features + at / tokens]).collect();
-        let laid_out = [TokenPanels::from_rows(&x, features), TokenPanels::from_columns(&by_columns, tokens)];
-        for x_panels in laid_out {
-            let y = pool.install(|| x_panels.rows_times(&masked, stride, needed));
-            prop_assert_eq!(y.len(), rows * tokens);
-            for (row, (a, y)) in masked.chunks_exact(stride).zip(y.chunks_exact(tokens)).enumerate() {
-                for (token, y) in y.iter().enumerate().take(of(row).1) {
-                    let terms = || a.iter().zip(&x[token * features..][..features]).map(|(a, x)| f64::from(*a) * f64::from(*x));
-                    let (expected, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
-                    prop_assert!((f64::from(*y) - expected).abs() <= 1e-6 * size, "{row} {token}: {y} {expected}");
-                }
+        let features = heads * 2 * half;
+        let width = if by_head { 2 * half } else { features };
+        let (x, weight) = (numbers(tokens * features, 1), numbers(width, 2));
+        let (cos, sin) = (numbers(tokens * half, 3), numbers(tokens * half, 4));
+        let panels = TokenPanels::from_rows(&x, features);
+        prop_assert_eq!(panels.last_row(), &x[x.len() - features..]);
+        let normed = panels.rms_norm(&weight, 1e-5).into_rows();
+        for (x, normed) in x.chunks_exact(width).zip(normed.chunks_exact(width)) {
+            let mean = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / width as f64;
+            for ((x, weight), normed) in x.iter().zip(&weight).zip(normed) {
+                let expected = f64::from(*x) * f64::from(*weight) / (mean + 1e-5).sqrt();
+                prop_assert!((f64::from(*normed) - expected).abs() <= 2e-6 * expected.abs(), "{normed} {expected}");
             }
         }
+        let mut turned = panels.clone();
+        turned.turn([&panels.rows_beside(&cos, half), &panels.rows_beside(&sin, half)]);
+        for (index, (before, after)) in x.chunks_exact(2 * half).zip(turned.into_rows().chunks_exact(2 * half)).enumerate() {
+            for at in 0..half {
+                let angle = index / heads * half + at;
+                let (low, high, cos, sin) = (before[at], before[at + half], cos[angle], sin[angle]);
+                prop_assert!((after[at] - (low * cos - high * sin)).abs() <= 1e-5 * (low * cos).abs().max((high * sin).abs()));
+                prop_assert!((after[at + half] - (high * cos + low * sin)).abs() <= 1e-5 * (high * cos).abs().max((low * sin).abs()));
+            }
+        }
+    }
+
+    #[test]
+    fn attention_is_the_formula_in_double_precision(
+        tokens in 1..110_usize,
+        past in 0..70_usize,
+        dim in 1..40_usize,
+        (kv_heads, group) in (1..3_usize, 1..4_usize),
+        window in prop::option::of(1..90_usize),
+        softcap in prop::option::of(5.0..50.0_f32),
+        threads in 1..3_usize,
+    ) {
+        let (heads, seen, scale) = (kv_heads * group, past + tokens, 0.3_f32);
+        let query = numbers(tokens * heads * dim, 1);
+        let (keys, values) = (numbers(kv_heads * seen * dim, 2), numbers(kv_heads * seen * dim, 3));
+        let how = Attending { dim, group, scale, softcap, window, past };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mixed = pool.install(|| {
+            let of = |all: &'_ [f32], head: usize| Cow::Owned(all[head * seen * dim..][..seen * dim].to_vec());
+            TokenPanels::from_rows(&query, heads * dim).attend(how, |head| [of(&keys, head), of(&values, head)]).into_rows()
+        });
+        for (at, mixed) in mixed.chunks_exact(dim).enumerate() {
+            let (token, head) = (at / heads, at % heads);
+            let query = &query[at * dim..][..dim];
+            let first = window.map_or(0, |window| (past + token + 1).saturating_sub(window));
+            let row = |all: &'_ [f32], position: usize| -> Vec<f64> {
+                all[(head / group * seen + position) * dim..][..dim].iter().map(|value| f64::from(*value)).collect()
+            };
+            let scores: Vec<f64> = (first..=past + token).map(|position| {
+                let score = row(&keys, position).iter().zip(query).map(|(key, query)| key * f64::from(*query)).sum::<f64>() * f64::from(scale);
+                softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
+            }).collect();
+            let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+            let sum: f64 = weights.iter().sum();
+            for (feature, mixed) in mixed.iter().enumerate() {
+                let terms = || weights.iter().zip(first..).map(|(weight, position)| weight / sum * row(&values, position)[feature]);
+                let expected: f64 = terms().sum();
+                prop_assert!((f64::from(*mixed) - expected).abs() <= 2e-4, "{token} {head} {feature}: {mixed} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_position_does_not_see_leaves_no_trace(tokens in 2..100_usize, window in prop::option::of(1..20_usize)) {
+        let dim = 8;
+        let query = numbers(tokens * dim, 1);
+        let how = Attending { dim, group: 1, scale: 1.0, softcap: None, window, past: 0 };
+        let rows = numbers(tokens * dim, 2);
+        let mut other = rows.clone();
+        other[(tokens - 1) * dim..].fill(1e30);
+        let mix = |rows: &[f32]| {
+            TokenPanels::from_rows(&query, dim).attend(how, |_| [rows.to_vec().into(), rows.to_vec().into()]).into_rows()
+        };
+        let seen_by_none = (tokens - 1) * dim;
+        prop_assert_eq!(&mix(&rows)[..seen_by_none], &mix(&other)[..seen_by_none]);
     }
 
     #[test]
