@@ -41,9 +41,9 @@ impl Softened {
             vectorised(
                 #[inline(always)]
                 || {
-                    rows.chunks_exact(cols)
-                        .zip(logits.iter_mut())
-                        .for_each(|(row, logit)| *logit = dot(row, x))
+                    for (row, logit) in rows.chunks_exact(cols).zip(logits.iter_mut()) {
+                        *logit = dot(row, x);
+                    }
                 },
             );
             self.raise(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max), temperature);
