@@ -6,15 +6,15 @@
 Four sides: ours in float32, ours on the file's own quantised blocks, torch with transformers in float32, and llama.cpp on
 the blocks through llama-cpp-python. A side that is not installed is left out, and the table says so.
 
-A turn: prefill 200 tokens, decode 32 behind them, take 8 latent steps (llama.cpp has none), prefill 512 tokens. Turns
-alternate, so that the machine's mood falls on all; read the ratios, not the milliseconds. Run it on an idle machine: where
+A turn: prefill 200 tokens, write their cache as a message and read it (llama.cpp has none), decode 32 behind them, take 8
+latent steps (llama.cpp has none), prefill 512 tokens. Turns alternate, so that the machine's mood falls on all; read the ratios, not the milliseconds. Run it on an idle machine: where
 others want the cores too, threads wait for each other and times with two of them mean nothing.
 
 Two columns say how far a phase is from what the memory allows: the bytes of weights that a token or a prompt reads, over the
 bandwidth of a plain copy, measured in the same run with as many threads.
 
-`measure MODEL --json` prints one object with `prefill_200_ms`, `prefill_512_ms`, `decode_ms` and `latent_ms`, each a list of
-samples, `bytes_a_token` and `copy_bytes_a_second`. Its threads are set by RAYON_NUM_THREADS.
+`measure MODEL --json` prints one object with `prefill_200_ms`, `prefill_512_ms`, `decode_ms`, `latent_ms`, `kv_to_bytes_ms` and
+`kv_from_bytes_ms`, each a list of samples, `bytes_a_token` and `copy_bytes_a_second`. Its threads are set by RAYON_NUM_THREADS.
 
 Needs torch, transformers with accelerate and gguf, and the SDK `avp` (written for 2.15, 5.23 and 0.6.2);
 llama-cpp-python is optional (written from the documentation of 0.3, not run yet).
@@ -35,7 +35,7 @@ PREFILLED = 200
 LONG = 512
 DECODED = 32
 LATENT = 8
-ROWS = ("prefill_200", "prefill_512", "decode", "latent")
+ROWS = ("prefill_200", "prefill_512", "decode", "latent", "kv_to_bytes", "kv_from_bytes")
 
 #: Any id below every vocabulary would do; these are spread so that the embedding rows are not all in one cache line.
 IDS = [(97 * index + 11) % 8191 + 3 for index in range(LONG)]
@@ -77,10 +77,10 @@ class Ours:
 class Worker:
     """A process of its own that keeps the model, so that this one stays small and each turn skips the loading."""
 
-    def __init__(self, name, kind, model):
+    def __init__(self, name, kind, model, *options):
         self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", kind, "--model", str(model)],
+            [sys.executable, __file__, "--worker", kind, "--model", str(model), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -102,20 +102,23 @@ class Worker:
         self.process.wait()
 
 
-def timed(samples, work):
+def timed(samples, work, wait=lambda: None):
+    """`wait` returns when the device has done what it was told."""
     start = time.perf_counter()
     out = work()
+    wait()
     samples.append((time.perf_counter() - start) * 1e3)
     return out
 
 
-def torch_worker(model_path):
+def torch_worker(model_path, device="cpu", dtype="float32"):
     """Loads the model, then runs one turn for each number of threads read from stdin."""
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
     import reference_numbers as numbers
     import torch
 
-    connector = numbers.connect(model_path, pathlib.Path(model_path).stem)
+    name = pathlib.Path(model_path).stem
+    connector = numbers.connect(model_path, name, device=device, dtype=getattr(torch, dtype))
     print("{}", flush=True)
     for line in sys.stdin:
         torch.set_num_threads(int(line))
@@ -124,11 +127,22 @@ def torch_worker(model_path):
 
 
 def torch_turn(numbers, connector):
+    import torch
+    from avp.context import AVPContext
+
     model, found = connector.model, {row: [] for row in ROWS}
-    short, long = numbers.as_batch(IDS[:PREFILLED]), numbers.as_batch(IDS)
-    timed(found["prefill_512"], lambda: model(input_ids=long, use_cache=True, logits_to_keep=1))
-    out = timed(found["prefill_200"], lambda: model(input_ids=short, use_cache=True, logits_to_keep=1))
+    device, vocabulary = model.device, model.config.vocab_size
+    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    long = numbers.as_batch([index % vocabulary for index in IDS]).to(device)
+    short = long[:, :PREFILLED]
+    timed(found["prefill_512"], lambda: model(input_ids=long, use_cache=True, logits_to_keep=1), wait)
+    out = timed(found["prefill_200"], lambda: model(input_ids=short, use_cache=True, logits_to_keep=1), wait)
     cache = out.past_key_values
+
+    # The SDK's, before decoding makes the cache longer.
+    context = AVPContext(cache, "00" * 32, 0, PREFILLED)
+    message = timed(found["kv_to_bytes"], context.to_bytes, wait)
+    timed(found["kv_from_bytes"], lambda: AVPContext.from_bytes(message, device=str(device)), wait)
 
     def decode(token):
         out = model(input_ids=token, past_key_values=cache, use_cache=True)
@@ -136,17 +150,17 @@ def torch_turn(numbers, connector):
 
     token = out.logits[:, -1:].argmax(-1)
     for _ in range(DECODED):
-        token = timed(found["decode"], lambda: decode(token))
+        token = timed(found["decode"], lambda: decode(token), wait)
 
     def think(hidden):
-        embed = numbers.injected(connector, hidden)[None]
+        embed = numbers.injected(connector, hidden)[None].to(device, model.dtype)
         out = model(inputs_embeds=embed, past_key_values=cache, use_cache=True, output_hidden_states=True)
         return out.hidden_states[-1][:, -1]
 
     hidden = model(input_ids=token, past_key_values=cache, use_cache=True, output_hidden_states=True).hidden_states[-1]
     hidden = hidden[:, -1]
     for _ in range(LATENT):
-        hidden = timed(found["latent"], lambda: think(hidden))
+        hidden = timed(found["latent"], lambda: think(hidden), wait)
     return found
 
 
@@ -258,9 +272,13 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--report", type=pathlib.Path, help="write the numbers as JSON")
     parser.add_argument("--worker", choices=("torch", "llama"), help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu", help=argparse.SUPPRESS)
+    parser.add_argument("--dtype", default="float32", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.worker:
-        return {"torch": torch_worker, "llama": llama_worker}[arguments.worker](arguments.model)
+    if arguments.worker == "torch":
+        return torch_worker(arguments.model, arguments.device, arguments.dtype)
+    if arguments.worker == "llama":
+        return llama_worker(arguments.model)
 
     before = load_average()
     if before and before[0] > BUSY * os.cpu_count():

@@ -1,13 +1,15 @@
-//! What a prefill, a token and a latent step take, for `benches/runtime.py` to hold beside other engines.
+//! What a prefill, a token, a latent step and a cache as a message take, for `benches/runtime.py` and `benches/gpu.py` to hold
+//! beside other engines.
 //!
-//! Run with `cargo run --release --features model --example measure -- MODEL [--quantised] [--rounds N] [--json]`; a model is a
-//! folder or a .gguf file. The number of threads is that of `RAYON_NUM_THREADS`.
+//! Run with `cargo run --release --features model --example measure -- MODEL [--quantised] [--device D] [--dtype f32|bf16]
+//! [--rounds N] [--json]`; a model is a name, a folder or a .gguf file. The number of threads is that of `RAYON_NUM_THREADS`.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Instant;
 
-use avp::model::{LoadOptions, Model};
+use avp::model::{Connector as _, Context, Device, LoadOptions, Prompt, Route, Runtime, ThinkOptions};
+use avp::weights::registry;
+use avp::wire::{DataType, Encoder, Limits};
 use rayon::prelude::*;
 
 /// Tokens of the prompts.
@@ -24,24 +26,35 @@ const COPIES: usize = 4;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (mut path, mut rounds, mut as_json, mut quantised) = (None, 1, false, false);
+    let (mut device, mut dtype) = (Device::Auto, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => as_json = true,
             "--quantised" => quantised = true,
+            "--device" => device = arguments.next().ok_or("--device wants a name")?.parse()?,
+            "--dtype" => {
+                dtype = match arguments.next().as_deref() {
+                    Some("f32") => Some(DataType::Float32),
+                    Some("bf16") => Some(DataType::BFloat16),
+                    _ => return Err("--dtype wants f32 or bf16".into()),
+                }
+            }
             "--rounds" => rounds = arguments.next().ok_or("--rounds wants a number")?.parse()?,
             other => path = Some(other.to_owned()),
         }
     }
-    let path = path.ok_or("which model? a folder or a .gguf file")?;
+    let path = path.ok_or("which model? a name, a folder or a .gguf file")?;
     let started = Instant::now();
-    let options = LoadOptions { quantised, ..LoadOptions::default() };
-    let model = Model::open(Path::new(&path), options, &mut |_, _| ())?;
+    let options = LoadOptions { device, dtype, quantised };
+    let runtime = Runtime::open(registry::resolve(&path)?, options, &mut |_, _| ())?;
+    let model = runtime.model();
     let load = started.elapsed();
     let vocab = u32::try_from(model.config().vocab_size)?;
     // Any tokens cost the same.
     let prompt: Vec<u32> = (0..PREFILL[1] as u32).map(|index| index * 97 % vocab).collect();
 
-    let [mut short, mut long, mut decode, mut latent] = [const { Vec::new() }; 4];
+    let [mut short, mut long, mut decode, mut latent, mut to_bytes, mut from_bytes] =
+        [const { Vec::new() }; 6];
     for _ in 0..rounds {
         measure(&mut long, || model.prefill(&prompt, &mut model.empty_cache(), None))?;
         let mut cache = model.empty_cache();
@@ -64,12 +77,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     measure(&mut latent, || model.inject(model.soft_embed(&state, None)?, &mut thinking))?;
             }
         }
+        let read = Prompt::Tokens(prompt[..PREFILL[0]].to_vec());
+        let context = runtime.think(&read, ThinkOptions { steps: 0, ..ThinkOptions::default() })?.context;
+        let message = measure(&mut to_bytes, || context.to_bytes(&Encoder::new(), &Route::default()))?;
+        let limits = Limits { max_message: message.len() as u64, ..Limits::default() };
+        let limits = Limits { max_payload: limits.max_message, ..limits };
+        measure(&mut from_bytes, || runtime.place(Context::from_bytes(&message, limits)?.context))?;
     }
     let rows = [
         (format!("prefill_{}_ms", PREFILL[0]), &mut short),
         (format!("prefill_{}_ms", PREFILL[1]), &mut long),
         ("decode_ms".to_owned(), &mut decode),
         ("latent_ms".to_owned(), &mut latent),
+        ("kv_to_bytes_ms".to_owned(), &mut to_bytes),
+        ("kv_from_bytes_ms".to_owned(), &mut from_bytes),
     ];
     let (bytes, bandwidth) = (model.bytes_a_token(), copy_bandwidth());
     let mut members = vec![

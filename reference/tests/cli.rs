@@ -281,3 +281,26 @@ fn transfers() {
     assert_eq!(answer["diagnostics"]["projection_method"], "vocab_mediated", "{out}");
     assert!(folder.path().join("maps").read_dir().unwrap().count() == 2);
 }
+
+/// What is missing for a card is said in one line, with the next step, and burn's own panic is not seen.
+#[cfg(feature = "model")]
+#[test]
+fn a_card_that_is_not_there() {
+    if avp::model::Device::Cuda(0).open().is_ok() {
+        eprintln!("skipped: there is a card");
+        return;
+    }
+    let folder = folder();
+    for command in ["think", "generate"] {
+        for device in ["cuda", "cuda:1"] {
+            let text = transcript(&folder, &[command, "Hi", "-m", "pocket-a", "--device", device], None);
+            let lines: Vec<_> = text.lines().collect();
+            assert_eq!((lines.len(), lines.last().copied()), (3, Some("exit code 1")), "{text}");
+            assert!(lines[1].starts_with("stderr: avp: refused (engine_unavailable): device: "), "{text}");
+            let next = if cfg!(feature = "cuda") { "--device cpu" } else { "a build with the feature cuda" };
+            assert!(lines[1].contains(next) && !text.contains("panicked"), "{text}");
+        }
+    }
+    let text = transcript(&folder, &["think", "Hi", "-m", "pocket-a", "--device", "gpu"], None);
+    assert!(text.contains("auto, cpu, cuda or cuda:N") && text.ends_with("exit code 2\n"), "{text}");
+}

@@ -1,22 +1,69 @@
-//! Peak memory of whole processes: reading a large context, and loading a model. Linux only: the kernel counts.
+//! Peak memory of whole processes: reading a large context, loading a model, projecting. Linux only: the kernel counts.
 //!
-//! A test starts itself again as a child that does one thing and prints by how many bytes its peak grew.
+//! A test starts itself again as a child that does one thing and prints by how many bytes its peak grew. What a projection
+//! allocates is counted by the allocator, for all threads together.
 
 #![cfg(target_os = "linux")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use avp::kv::KvHeader;
 use avp::model::{Context, Device, LoadOptions, Model};
+use avp::transfer::{ProjectOptions, Table, project_vocab};
 use avp::wire::{DataType, Encoder, Limits, Metadata, PayloadType};
 
 /// What the child is to do; its argument is a path.
 const TASK: &str = "AVP_MEMORY_TASK";
 const MIB: u64 = 1 << 20;
+
+/// Most that projecting may allocate beside its arguments, results included, whatever the vocabulary and the number of states:
+/// 16 MiB of logits, and results, [1000, 896] in f32, of 3.4 MiB; the rest is for the threads' own pieces.
+const PROJECTION_BOUND: u64 = 24 * MIB;
+/// States that are projected.
+const STATES: usize = 1000;
+/// Rows and columns of the matrix that they go through: Qwen2.5-0.5B's, which is head and embedding at once.
+const HEAD: [usize; 2] = [150_000, 896];
+
+/// The system's allocator, with a count of what is held and of the most that ever was.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn taken(bytes: usize) {
+    let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(held, Ordering::Relaxed);
+}
+
+// SAFETY: every call goes to `System` with its arguments unchanged; the counters are plain numbers that need no allocation.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        taken(layout.size());
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        taken(layout.size());
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// Bytes of resident memory: now, or the most since the last reset.
 fn resident(key: &str) -> Result<u64, Box<dyn Error>> {
@@ -135,5 +182,43 @@ fn a_model_is_loaded_without_a_second_copy() -> Result<(), Box<dyn Error>> {
     let ratio = grown as f64 / size as f64;
     eprintln!("loading weights of {} MiB takes {ratio:.3} of their size", size / MIB);
     assert!(ratio <= 1.3, "{grown} bytes for weights of {size}");
+    Ok(())
+}
+
+/// AVP-PRJ: memory does not grow with the product of states and vocabulary, which would be 572 MiB here.
+#[test]
+fn a_projection_takes_a_bounded_amount() -> Result<(), Box<dyn Error>> {
+    let [rows, width] = HEAD;
+    if std::env::var_os(TASK).is_some() {
+        // Any numbers; a generator of two lines instead of a file of half a gigabyte.
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let head: Vec<f32> = (0..rows * width).map(|_| next()).collect();
+        let states: Vec<f32> = (0..STATES * width).map(|_| next()).collect();
+        let table = Table { values: &head, dim: width };
+        let before = HELD.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        let options = ProjectOptions { target_norm: Some(1.0), ..ProjectOptions::default() };
+        let made = project_vocab(&states, table, table, true, &options)?;
+        let grown = PEAK.load(Ordering::Relaxed) - before;
+        println!("grown={grown} size={}", made.values.len());
+        return Ok(());
+    }
+    if cfg!(debug_assertions) {
+        eprintln!("skipped: 540 thousand million operations take too long without optimisation");
+        return Ok(());
+    }
+    let [grown, values] = child("a_projection_takes_a_bounded_amount", "project")?;
+    eprintln!(
+        "projecting {STATES} states through {rows} × {width} allocates {:.1} MiB",
+        grown as f64 / MIB as f64
+    );
+    assert_eq!(values, (STATES * width) as u64);
+    assert!(grown <= PROJECTION_BOUND, "{grown} bytes");
+    // It is the logits that are bounded: one block of them is there.
+    assert!(grown >= 4 * MIB, "{grown} bytes: nothing was counted");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 Shared by `tiny/make.py`, `oracle/make.py`, `interchange/interchange.py` and `../benches/runtime.py`. Needs torch,
 transformers and the package `avp` (written for torch 2.15, transformers 5.23, avp 0.6.2). Everything runs on the CPU in
-float32 on one thread: sums in another order are other numbers.
+float32 on one thread: sums in another order are other numbers. Only what times a card says another device.
 """
 
 import importlib.metadata
@@ -25,8 +25,8 @@ def versions():
     return {name: importlib.metadata.version(name) for name in ("avp", "numpy", "torch", "transformers")}
 
 
-def connect(path, model_id, file_name=None):
-    """The SDK's connector over a GGUF file or a folder as transformers writes it, weights in float32.
+def connect(path, model_id, file_name=None, device="cpu", dtype=torch.float32):
+    """The SDK's connector over a GGUF file or a folder as transformers writes it, weights in float32 unless said otherwise.
 
     `model_id` is what the SDK takes for the model's name, and hashes; so it does with a GGUF file's name, instead of
     which `file_name` may stand.
@@ -41,7 +41,7 @@ def connect(path, model_id, file_name=None):
             path, source = folder, {"gguf_file": name}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **source).eval()
+            model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, **source).eval().to(device)
             tokenizer = AutoTokenizer.from_pretrained(path, **source)
     model.config._name_or_path = model_id
     connector = HuggingFaceConnector(model=model, tokenizer=tokenizer)

@@ -1,9 +1,9 @@
 //! Grouped-query attention over a KV-cache, causal, with an optional window; softmax in f32.
 
-use burn::tensor::{Bool, DType, TensorData, activation::softmax};
+use burn::tensor::{Bool, DType, Int, activation::softmax};
 
 use super::activation::Activation;
-use super::backend::Tensor;
+use super::backend::{self, BurnDevice, Tensor};
 use super::cache::{DeviceLayer, LayerCache, by_head};
 use super::kv_store::KvStore;
 use super::linear::Linear;
@@ -123,6 +123,22 @@ impl Attention {
         out
     }
 
+    /// Which of the positions before `seen` those from `past` on do not see, [1, seen − past, seen]; made on the device.
+    fn unseen(&self, past: usize, seen: usize, place: &BurnDevice) -> Tensor<3, Bool> {
+        let (shape, numbers) =
+            ([1, seen - past, seen], |from: usize| Tensor::<1, Int>::arange(from as i64..seen as i64, place));
+        let own = numbers(past).reshape([1, seen - past, 1]).expand(shape);
+        let other = numbers(0).reshape([1, 1, seen]).expand(shape);
+        let later = other.clone().greater(own.clone());
+        match self.window {
+            Some(window) => {
+                let window = i64::try_from(window).unwrap_or(i64::from(i32::MAX));
+                later.bool_or(other.lower_equal(own.sub_scalar(window)))
+            }
+            None => later,
+        }
+    }
+
     fn device(
         &self,
         [query, key, value]: [Tensor<2>; 3],
@@ -132,12 +148,7 @@ impl Attention {
     ) -> Tensor<2> {
         let ([count, width], group, dim) = (query.dims(), self.heads / self.kv_heads, self.head_dim);
         let (dtype, place) = (query.dtype(), query.device());
-        let angles = rotation.map(|rotation| {
-            [&rotation.cos, &rotation.sin].map(|values| -> Tensor<3> {
-                let data = TensorData::new(values.clone(), [1, count, rotation.half]);
-                Tensor::from_data(data, (&place, DType::F32))
-            })
-        });
+        let angles = rotation.map(|rotation| rotation.on_device(&place));
         let turn = |heads: Tensor<3>| {
             let heads = heads.cast(DType::F32);
             let Some([cos, sin]) = &angles else { return heads };
@@ -153,24 +164,21 @@ impl Attention {
         let key = turn(by_head(key, self.kv_heads, dim)).cast(dtype);
         let [keys, values] = cache.append(past, key, by_head(value, self.kv_heads, dim));
         let seen = past + count;
-        let scores = query.reshape([self.kv_heads, group * count, dim]).matmul(keys.transpose());
+        let scores = backend::product(query.reshape([self.kv_heads, group * count, dim]), keys.transpose());
         let mut scores = scores.cast(DType::F32);
         if let Some(cap) = self.softcap {
             scores = scores.div_scalar(cap).tanh().mul_scalar(cap);
         }
         if count > 1 || self.window.is_some() {
-            let hidden = (past..seen).flat_map(|position| {
-                let first = self.first_seen(position + 1);
-                (0..seen).map(move |other| other > position || other < first)
-            });
-            let hidden = TensorData::new(hidden.collect::<Vec<bool>>(), [1, count, seen]);
-            let hidden = Tensor::<3, Bool>::from_data(hidden, &place);
             scores = scores
                 .reshape([self.heads, count, seen])
-                .mask_fill(hidden.expand([self.heads, count, seen]), f32::NEG_INFINITY)
+                .mask_fill(
+                    self.unseen(past, seen, &place).expand([self.heads, count, seen]),
+                    f32::NEG_INFINITY,
+                )
                 .reshape([self.kv_heads, group * count, seen]);
         }
-        let mixed = softmax(scores, 2).cast(dtype).matmul(values);
+        let mixed = backend::product(softmax(scores, 2).cast(dtype), values);
         mixed.reshape([self.heads, count, dim]).swap_dims(0, 1).reshape([count, width])
     }
 }

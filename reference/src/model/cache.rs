@@ -195,49 +195,67 @@ impl KvCache {
         self.len += positions;
     }
 
-    /// The cache where the model lives and in its element type; what is there already stays as it is.
+    /// The cache where the model lives and in its element type; what is there already stays as it is. Between host and
+    /// device the tensors go as they are, and are converted on the device.
     pub(super) fn moved_to(mut self, place: &Place, element: DataType) -> Result<Self> {
         let (len, shape) = (self.len, self.shape);
+        self.shape.element = element;
+        let dims = [shape.kv_heads, len, shape.head_dim];
+        if let (Place::Host, false) = (place, self.on_host()) {
+            self.layers = Self::read_device(&self.layers, dims, element)?;
+            return Ok(self);
+        }
         for layer in &mut self.layers {
             match (&mut *layer, place) {
+                (LayerCache::Host { keys, values }, Place::Device(device)) => {
+                    let upload = |store: &KvStore| {
+                        let held = Tensor::<3>::from_data(
+                            store.to_data(len),
+                            (device, backend::dtype(shape.element)),
+                        );
+                        held.cast(backend::dtype(element))
+                    };
+                    let tensor = |store| (len > 0).then(|| upload(store));
+                    *layer = LayerCache::Device(Box::new(DeviceLayer {
+                        keys: tensor(keys),
+                        values: tensor(values),
+                    }));
+                }
+                (LayerCache::Device(layer), Place::Device(device)) => {
+                    let moved = |tensor: Tensor<3>| tensor.to_device(device).cast(backend::dtype(element));
+                    layer.keys = layer.keys.take().map(moved);
+                    layer.values = layer.values.take().map(moved);
+                }
                 (LayerCache::Host { keys, values }, Place::Host) => {
                     if shape.element != element {
                         *keys = keys.converted(element, len);
                         *values = values.converted(element, len);
                     }
                 }
-                (LayerCache::Host { keys, values }, Place::Device(device)) => {
-                    let dims = [shape.kv_heads, len, shape.head_dim];
-                    let tensor = |store: &KvStore| backend::from_host(store.all(len), dims, element, device);
-                    *layer = LayerCache::Device(Box::new(DeviceLayer {
-                        keys: (len > 0).then(|| tensor(keys)),
-                        values: (len > 0).then(|| tensor(values)),
-                    }));
-                }
-                (LayerCache::Device(_), Place::Host) => {
-                    let store = |rows: Option<Tensor<3>>| -> Result<KvStore> {
-                        let mut store = KvStore::new(element, shape.kv_heads, shape.head_dim, len);
-                        if let Some(tensor) = rows {
-                            let dims = [0..shape.kv_heads, 0..len, 0..shape.head_dim];
-                            let by_position = tensor.slice(dims).swap_dims(0, 1);
-                            store.append(0, &backend::to_host(by_position)?);
-                        }
-                        Ok(store)
-                    };
-                    if let LayerCache::Device(device) = layer.clone() {
-                        *layer =
-                            LayerCache::Host { keys: store(device.keys)?, values: store(device.values)? };
-                    }
-                }
-                (LayerCache::Device(device), Place::Device(target)) => {
-                    let moved = |tensor: Tensor<3>| tensor.to_device(target).cast(backend::dtype(element));
-                    device.keys = device.keys.take().map(moved);
-                    device.values = device.values.take().map(moved);
-                }
+                (LayerCache::Device(_), Place::Host) => unreachable!("read above, all layers at once"),
             }
         }
-        self.shape.element = element;
         Ok(self)
+    }
+
+    /// Layers of a device on the host, [kv_heads, len, head_dim] each tensor: read all at once, so that the device is waited
+    /// for once.
+    fn read_device(layers: &[LayerCache], dims: [usize; 3], element: DataType) -> Result<Vec<LayerCache>> {
+        let [heads, len, head_dim] = dims;
+        let tensors: Vec<Tensor<3>> = layers
+            .iter()
+            .filter_map(|layer| match layer {
+                LayerCache::Device(layer) => Some([&layer.keys, &layer.values]),
+                LayerCache::Host { .. } => None,
+            })
+            .flatten()
+            .flatten()
+            .map(|tensor| tensor.clone().slice([0..heads, 0..len, 0..head_dim]).cast(backend::dtype(element)))
+            .collect();
+        let read = if len > 0 { backend::read_all(tensors)? } else { Vec::new() };
+        let mut stores = read.into_iter().map(|data| KvStore::from_data(data, element, dims));
+        let mut store = || stores.next().unwrap_or_else(|| KvStore::new(element, heads, head_dim, 0));
+        Ok(layers.iter().map(|_| LayerCache::Host { keys: store(), values: store() }).collect())
     }
 
     /// The stores of a cache on the host, layer by layer: keys and values.

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::backend::Tensor;
 use super::context::Context;
 use super::cross_model::Transfer;
 use super::device::Device;
@@ -303,6 +304,12 @@ pub trait Connector: Send + Sync {
         Err(Error::new(ErrorClass::EngineUnavailable, "connector.logits", "the output head", "none shown"))
     }
 
+    /// The output head, where it lies on a card: projections onto a model on the same card then stay there.
+    #[doc(hidden)]
+    fn card_head(&self) -> Option<CardHead> {
+        None
+    }
+
     /// Its tokens and their ids.
     ///
     /// # Errors
@@ -335,6 +342,10 @@ pub trait Connector: Send + Sync {
         Err(Error::new(ErrorClass::EngineUnavailable, field, instead, "an engine without it"))
     }
 }
+
+/// An output head on a card, [vocabulary, hidden].
+#[derive(Clone, Debug)]
+pub struct CardHead(pub(super) Tensor<2>);
 
 /// What [`Connector::require`] is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use std::sync::{Arc, PoisonError, Weak};
 use serde_json::json;
 
 use super::backend::Tensor;
-use super::connector::{Connector, Wish};
+use super::card_projection;
+use super::connector::{CardHead, Connector, Wish};
 use super::context::{Context, HiddenStates};
 use super::linear::Matrix;
 use super::map_rows::{self, DeviceRows};
@@ -161,10 +162,19 @@ pub(super) fn project_states(
                 metrics: true,
                 ..ProjectOptions::default()
             };
+            let card_head = source.card_head();
             match card {
                 Some(matrix) => {
                     let rows = DeviceRows { matrix, count, ids: ids(|shared| &shared.target_ids) };
-                    project(&head, &rows, states, &options)?
+                    match &card_head {
+                        // Both on one card: nothing but states and results leaves it.
+                        Some(CardHead(head)) if head.device() == matrix.device() => {
+                            let ids = ids(|shared| &shared.source_ids);
+                            let head = DeviceRows { matrix: head, count, ids };
+                            card_projection::project(&head, &rows, states, &options)?
+                        }
+                        _ => project(&head, &rows, states, &options)?,
+                    }
                 }
                 None => {
                     let table = Table { values: &map.w_map[..count * width], dim: width };

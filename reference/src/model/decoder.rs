@@ -1,8 +1,6 @@
 //! The model: embedding, blocks, final norm and head.
 
 use super::activation::{Activation, Place};
-#[cfg(test)]
-use super::backend;
 use super::block::Block;
 use super::cache::{CacheShape, KvCache};
 use super::config::{ModelConfig, Positions, refused};
@@ -84,7 +82,7 @@ impl Model {
             let expected = "float32, float16 or bfloat16";
             return Err(Error::new(ErrorClass::InvalidArgument, "model.dtype", expected, dtype.as_str()));
         }
-        if options.quantised && matches!(device, Device::Cuda(_)) {
+        if options.quantised && device != Device::Cpu {
             let expected = "the CPU for weights in their file's blocks";
             return Err(Error::new(
                 ErrorClass::InvalidArgument,
@@ -94,7 +92,7 @@ impl Model {
             ));
         }
         let place = match device {
-            Device::Cuda(_) => Place::Device(device.open()?),
+            Device::Cuda(_) | Device::Rehearsal => Place::Device(device.open()?),
             _ => Place::Host,
         };
         if weights.info(ROPE_FACTORS).is_some() {
@@ -107,13 +105,6 @@ impl Model {
             config.rope.scaling = RopeScaling::Factors(factors);
         }
         Self::assemble(config, weights, place, device, (dtype, options.quantised), progress)
-    }
-
-    /// The model on burn's CPU backend as if that were a card: the code that runs on CUDA, where there is none.
-    #[cfg(test)]
-    pub(super) fn load_as_on_a_card(config: ModelConfig, weights: Weights, dtype: DataType) -> Result<Self> {
-        let place = Place::Device(backend::cpu());
-        Self::assemble(config, weights, place, Device::Cpu, (dtype, false), &mut |_, _| ())
     }
 
     fn assemble(

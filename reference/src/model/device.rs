@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::backend;
+#[cfg(feature = "cuda")]
+use super::cuda::{self, usable};
 use crate::error::{Error, ErrorClass, Result, excerpt};
 use crate::wire::DataType;
 
@@ -17,6 +19,9 @@ pub enum Device {
     Cpu,
     /// The CUDA card with that number.
     Cuda(usize),
+    /// The code that runs on cards, on burn's CPU backend: for tests and rehearsals where there is no card.
+    #[doc(hidden)]
+    Rehearsal,
 }
 
 impl Device {
@@ -24,7 +29,7 @@ impl Device {
     #[must_use]
     pub fn resolved(self) -> Self {
         match self {
-            Self::Auto if cuda_library().is_ok() => Self::Cuda(0),
+            Self::Auto if usable(0).is_ok() => Self::Cuda(0),
             Self::Auto => Self::Cpu,
             other => other,
         }
@@ -42,63 +47,21 @@ impl Device {
     /// burn's device, for what is built on burn beside this crate.
     ///
     /// # Errors
-    /// `engine_unavailable` when CUDA was asked for and is not there, or not compiled in.
+    /// `engine_unavailable` when CUDA was asked for and is not there, or not compiled in; what is missing and the next step
+    /// are in it.
     pub fn open(self) -> Result<burn::DispatchDevice> {
         match self.resolved() {
             #[cfg(feature = "cuda")]
-            Self::Cuda(index) => {
-                cuda_library()?;
-                Ok(backend::cuda(index))
-            }
+            Self::Cuda(index) => cuda::open(index),
             #[cfg(not(feature = "cuda"))]
-            Self::Cuda(_) => cuda_library().map(|()| backend::cpu()),
+            Self::Cuda(index) => usable(index).map(|()| backend::cpu()),
             _ => Ok(backend::cpu()),
         }
     }
 }
 
-/// Whether CUDA can be used. burn would find out by a panic in a worker thread.
-#[cfg(feature = "cuda")]
-fn cuda_library() -> Result<()> {
-    use std::path::Path;
-    if cfg!(windows) {
-        return Ok(());
-    }
-    let missing = |found: &str| {
-        let expected = "an NVIDIA card with its driver, or --device cpu";
-        Err(Error::new(ErrorClass::EngineUnavailable, "device", expected, found))
-    };
-    // The driver's device files are there exactly where a card is usable by this process.
-    if !DEVICE_FILES.iter().any(|path| Path::new(path).exists()) {
-        return missing("no device file of the driver");
-    }
-    let listed = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let mut folders = std::env::split_paths(&listed).chain(LIBRARY_FOLDERS.iter().map(Into::into));
-    if folders.any(|folder| folder.join("libcuda.so.1").exists()) {
-        Ok(())
-    } else {
-        missing("no libcuda.so.1")
-    }
-}
-
-/// What a driver puts in place: on Linux, and on Linux inside Windows.
-#[cfg(feature = "cuda")]
-const DEVICE_FILES: [&str; 2] = ["/dev/nvidiactl", "/dev/dxg"];
-
-/// Where distributions, containers and Windows keep the driver's library.
-#[cfg(feature = "cuda")]
-const LIBRARY_FOLDERS: [&str; 7] = [
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/local/nvidia/lib64",
-    "/usr/local/cuda/compat",
-    "/usr/lib/wsl/lib",
-];
-
 #[cfg(not(feature = "cuda"))]
-fn cuda_library() -> Result<()> {
+fn usable(_index: usize) -> Result<()> {
     Err(Error::new(
         ErrorClass::EngineUnavailable,
         "device",
@@ -115,6 +78,7 @@ impl FromStr for Device {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
+            "rehearsal" => Ok(Self::Rehearsal),
             _ => text.strip_prefix("cuda:").and_then(|index| index.parse().ok()).map(Self::Cuda).ok_or_else(
                 || {
                     let expected = "auto, cpu, cuda or cuda:N";
@@ -131,6 +95,7 @@ impl fmt::Display for Device {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Rehearsal => f.write_str("rehearsal"),
         }
     }
 }
@@ -146,6 +111,7 @@ mod tests {
             ("cpu", Device::Cpu),
             ("cuda", Device::Cuda(0)),
             ("cuda:3", Device::Cuda(3)),
+            ("rehearsal", Device::Rehearsal),
         ] {
             assert_eq!(name.parse::<Device>().unwrap(), device);
             assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
@@ -165,7 +131,7 @@ mod tests {
     #[cfg(feature = "cuda")]
     #[test]
     fn no_card_is_an_error_and_no_panic() {
-        match cuda_library() {
+        match usable(0) {
             Ok(()) => assert!(Device::Cuda(0).open().is_ok()),
             Err(_) => {
                 assert_eq!(Device::Auto.resolved(), Device::Cpu);

@@ -1,13 +1,13 @@
 //! What a model does with its embedding matrices: reading tokens, soft embeddings, realignment.
 
-use burn::tensor::{DType, activation::softmax};
-
 use super::activation::Activation;
-use super::backend::{self, Tensor};
+use super::backend::Tensor;
+use super::card_projection;
 use super::decoder::{EMBEDDING, HEAD, Model, on_the_pool};
 use super::linear::Matrix;
+use super::map_rows::DeviceRows;
 use crate::error::Result;
-use crate::transfer;
+use crate::transfer::{self, ProjectOptions};
 use crate::wire::DataType;
 
 impl Model {
@@ -72,15 +72,10 @@ impl Model {
                 Ok(on_the_pool(|| transfer::embed_rows(&**matrix, hidden, width, TEMPERATURE, rescale_to)))
             }
             Matrix::Device(embedding) => {
-                let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
-                let Activation::Device(row) = row else { return row.into_host() };
-                let logits = row.matmul(embedding.clone().transpose()).cast(DType::F32);
-                let weights = softmax(logits, 1).cast(embedding.dtype());
-                let embedded = backend::to_host(weights.matmul(embedding.clone()))?;
-                match rescale_to {
-                    Some(norm) => transfer::normalize(&embedded, self.config.hidden_size, norm),
-                    None => Ok(embedded),
-                }
+                // In f32 whatever the model's type, as on the host: rounded logits would be other weights.
+                let rows = DeviceRows { matrix: embedding, count: self.config.vocab_size, ids: None };
+                let options = ProjectOptions { target_norm: rescale_to, ..ProjectOptions::default() };
+                Ok(card_projection::project(&rows, &rows, hidden, &options)?.values)
             }
         }
     }
@@ -123,8 +118,12 @@ impl Model {
     /// `shape_mismatch` for another width.
     pub fn all_logits(&self, states: &[f32]) -> Result<Vec<f32>> {
         self.check_width(states)?;
-        let matrix = self.head.as_ref().map_or(&self.embedding, |head| &head.matrix);
-        on_the_pool(|| matrix.products(states))
+        on_the_pool(|| self.output_matrix().products(states))
+    }
+
+    /// The output embedding, in the place where the model lives.
+    pub(super) fn output_matrix(&self) -> &Matrix {
+        self.head.as_ref().map_or(&self.embedding, |head| &head.matrix)
     }
 
     /// The input embedding, in the place where the model lives.

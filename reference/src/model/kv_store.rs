@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use burn::tensor::TensorData;
 use half::{bf16, f16};
 
 use crate::wire::DataType;
@@ -208,6 +209,23 @@ impl KvStore {
         })
     }
 
+    /// All heads' positions as they are, [heads, used, head_dim], for a device.
+    pub(super) fn to_data(&self, used: usize) -> TensorData {
+        each!(self, heads => {
+            let mut elements = Vec::with_capacity(heads.heads * used * heads.head_dim);
+            (0..heads.heads).for_each(|head| elements.extend_from_slice(heads.head(head, used)));
+            TensorData::new(elements, [heads.heads, used, heads.head_dim])
+        })
+    }
+
+    /// A store of what a device had, [heads, used, head_dim] in the element type.
+    pub(super) fn from_data(mut data: TensorData, element: DataType, shape: [usize; 3]) -> Self {
+        little_endian(&mut data.bytes, element.size());
+        let mut store = Self::new(element, shape[0], shape[2], shape[1]);
+        each!(&mut store, heads => heads.fill(shape[1], &data.bytes, &mut |_| ()));
+        store
+    }
+
     /// The same numbers in another element type.
     pub(super) fn converted(&self, element: DataType, used: usize) -> Self {
         let (heads, head_dim) = each!(self, heads => (heads.heads, heads.head_dim));
@@ -258,6 +276,8 @@ mod tests {
             assert_eq!(seen, bytes);
             assert_eq!(filled.all(2), store.all(2));
             assert_eq!(store.converted(DataType::Float32, 2).all(2), store.all(2));
+            let back = KvStore::from_data(store.to_data(2), element, [2, 2, 2]);
+            assert_eq!(back.all(2), store.all(2));
         }
     }
 

@@ -149,8 +149,9 @@ pub(super) enum Matrix {
     Device(Tensor<2>),
 }
 
-/// Rows of a matrix on a card that are turned into f32 at a time: 16 Ki rows, 4096 wide, take 256 MiB.
-const DEVICE_ROWS: usize = 16 << 10;
+/// Rows of a matrix on a card that are turned into f32 at a time: 16 Ki rows, 4096 wide, take 256 MiB. Less in tests, so that
+/// small vocabularies go through several blocks.
+pub(super) const DEVICE_ROWS: usize = if cfg!(test) { 200 } else { 16 << 10 };
 
 impl Matrix {
     /// Its rows, from the first one, in f32 on the card, in blocks.
@@ -178,8 +179,8 @@ impl Matrix {
                 let cols = matrix.dims()[1];
                 let shape = [x.len() / cols, cols];
                 let left = backend::from_host(x.to_vec(), shape, DataType::Float32, &matrix.device());
-                let parts =
-                    Self::device_blocks(matrix).map(|(_, rows)| left.clone().matmul(rows.transpose()));
+                let parts = Self::device_blocks(matrix)
+                    .map(|(_, rows)| backend::product(left.clone(), rows.transpose()));
                 backend::to_host(Tensor::cat(parts.collect(), 1))
             }
         }
@@ -244,7 +245,7 @@ impl Linear {
 
     fn on_device(&self, tensor: &Tensor<2>) -> Activation {
         let Matrix::Device(matrix) = &self.matrix else { unreachable!("activations of two places") };
-        let out = tensor.clone().matmul(matrix.clone().transpose());
+        let out = backend::product(tensor.clone(), matrix.clone().transpose());
         Activation::Device(match &self.bias {
             Some(Scale::Device(bias)) => out + bias.clone().unsqueeze::<2>(),
             _ => out,

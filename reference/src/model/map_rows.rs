@@ -5,13 +5,13 @@ use half::{bf16, f16};
 
 use super::backend::{self, Tensor};
 use super::decoder::Model;
-use super::linear::Matrix;
+use super::linear::{DEVICE_ROWS, Matrix};
 use crate::error::{Error, ErrorClass, Result};
 use crate::transfer::{Anchors, NORM_FLOOR, ProjectionMap, largest};
 use crate::wire::DataType;
 
-/// Rows of shared tokens that are gathered at a time.
-const GATHERED_ROWS: usize = 16 << 10;
+/// Rows of shared tokens that are gathered at a time: as many as blocks of all rows have.
+const GATHERED_ROWS: usize = DEVICE_ROWS;
 
 /// Rows of an embedding on a card: the first ones, or those of some tokens. They are widened to f32 in blocks, so that
 /// sums are those of the host whatever the embedding's type.
@@ -23,7 +23,7 @@ pub(super) struct DeviceRows<'a> {
 
 impl DeviceRows<'_> {
     /// The rows in blocks, with the number of each block's first.
-    fn blocks(&self) -> Box<dyn Iterator<Item = (usize, Tensor<2>)> + '_> {
+    pub(super) fn blocks(&self) -> Box<dyn Iterator<Item = (usize, Tensor<2>)> + '_> {
         let Some(ids) = self.ids else {
             let cols = self.matrix.dims()[1];
             return Box::new(Matrix::device_blocks(&self.matrix.clone().slice([0..self.count, 0..cols])));
@@ -58,7 +58,7 @@ impl Anchors for DeviceRows<'_> {
         let mut sum: Option<Tensor<2>> = None;
         for (start, rows) in self.blocks() {
             let end = start + rows.dims()[0];
-            let part = weights.clone().slice([0..states, start..end]).matmul(rows);
+            let part = backend::product(weights.clone().slice([0..states, start..end]), rows);
             sum = Some(match sum {
                 Some(sum) => sum + part,
                 None => part,
@@ -78,7 +78,7 @@ impl Anchors for DeviceRows<'_> {
         let mut best = vec![f64::NEG_INFINITY; vectors.dims()[0]];
         for (_, rows) in self.blocks() {
             let norms = length(&rows);
-            let cosines = unit.clone().matmul((rows / norms).transpose());
+            let cosines = backend::product(unit.clone(), (rows / norms).transpose());
             let found = backend::to_host(cosines.max_dim(1))?;
             best.iter_mut().zip(found).for_each(|(best, found)| *best = largest(*best, found.into()));
         }

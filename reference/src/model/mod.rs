@@ -6,11 +6,16 @@ mod attention;
 mod backend;
 mod block;
 mod cache;
+mod card_projection;
+#[cfg(test)]
+mod card_tests;
 mod config;
 mod config_file;
 mod connector;
 mod context;
 mod cross_model;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod decoder;
 mod device;
 mod easy;

@@ -4,9 +4,11 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::backend::{self, BurnDevice, Tensor};
 use super::config::refused;
 use crate::error::{Result, excerpt};
 use crate::tensor::token_panels::TokenPanels;
+use crate::wire::DataType;
 
 /// How positions turn keys and queries.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +137,8 @@ pub(super) struct Rotation {
     pub(super) half: usize,
     /// Both beside the tokens that they turn: the same for every layer.
     panels: OnceLock<[TokenPanels; 2]>,
+    /// The same on a device: brought there once for all layers.
+    device: OnceLock<[Tensor<3>; 2]>,
 }
 
 impl Rope {
@@ -178,6 +182,7 @@ impl Rope {
             sin: Vec::with_capacity(numbers),
             half,
             panels: OnceLock::new(),
+            device: OnceLock::new(),
         };
         for position in positions {
             for &frequency in &self.frequencies {
@@ -232,6 +237,16 @@ fn scaled(frequency: f64, index: usize, head_dim: usize, config: &RopeConfig) ->
 }
 
 impl Rotation {
+    /// Cosine and sine in f32, [1, positions, head_dim/2] each.
+    pub(super) fn on_device(&self, device: &BurnDevice) -> &[Tensor<3>; 2] {
+        self.device.get_or_init(|| {
+            [&self.cos, &self.sin].map(|values| {
+                let shape = [1, values.len() / self.half, self.half];
+                backend::from_host(values.clone(), shape, DataType::Float32, device)
+            })
+        })
+    }
+
     /// Turns every head of every row in place: [rows, heads · head_dim], one rotation a row. For a few rows: many are turned
     /// in the layout of products.
     pub(super) fn turn(&self, values: &mut [f32], heads: usize) {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
+use super::activation::Place;
+use super::backend::{self, BurnDevice, Tensor};
 use super::cache::KvCache;
 use super::config::ModelConfig;
 use super::context::{Context, HiddenStates};
@@ -17,9 +19,11 @@ use crate::session::json::{Json, JsonLimits};
 use crate::session::{ModelIdentity, Vocabulary, tokenizer_hash};
 use crate::text::{ChatMessage, ChatOptions, TextFiles};
 use crate::transfer::{
-    DEFAULT_LAMBDA, MapRegistry, RealignCache, Realignment, needs_realignment, realign_apply, realign_matrix,
+    DEFAULT_LAMBDA, MapRegistry, RealignCache, Realignment, needs_realignment, normalize, realign_apply,
+    realign_matrix,
 };
 use crate::weights::ModelSource;
+use crate::wire::DataType;
 
 /// A model with its tokenizer and chat template.
 pub struct Runtime {
@@ -28,6 +32,8 @@ pub struct Runtime {
     pub(super) identity: ModelIdentity,
     pub(super) stop_tokens: Vec<u32>,
     realignment: OnceLock<Realignment>,
+    /// The matrix where the model lives, when that is a card.
+    card_realignment: OnceLock<Tensor<2>>,
     target_norm: OnceLock<f32>,
     realign_cache: Option<RealignCache>,
     pub(super) sampling: Sampling,
@@ -56,6 +62,7 @@ impl Runtime {
             identity,
             stop_tokens,
             realignment: OnceLock::new(),
+            card_realignment: OnceLock::new(),
             target_norm: OnceLock::new(),
             realign_cache,
             sampling: Sampling::default(),
@@ -184,15 +191,49 @@ impl Runtime {
         }
     }
 
+    /// The context with its cache where this model lives and in its element type, as `think` and `generate` would bring it
+    /// there first. It is there when this returns.
+    ///
+    /// # Errors
+    /// `incompatible_models` when the cache is not of this model's shape; `engine_unavailable` when the device does not
+    /// answer.
+    pub fn place(&self, mut context: Context) -> Result<Context> {
+        context.cache = context.cache.map(|cache| self.model.adopt(cache)).transpose()?;
+        if let Place::Device(device) = &self.model.place {
+            backend::wait(device)?;
+        }
+        Ok(context)
+    }
+
     /// The input embedding that a final hidden state stands for: the soft embedding of a tied model, the realigned state
     /// of an untied one (AVP-RLN-006, 009, 010), `[hidden]` → `[hidden]`.
     pub(super) fn latent_input(&self, hidden: &[f32], rescale: bool) -> Result<Vec<f32>> {
         if needs_realignment(self.model.config().tie_word_embeddings) {
             let realignment = self.realignment()?;
+            if let Place::Device(device) = &self.model.place {
+                return self.realigned_on(device, hidden, realignment);
+            }
             return realign_apply(hidden, &realignment.w, realignment.dim, realignment.target_norm);
         }
         let rescale_to = rescale.then(|| self.target_norm()).transpose()?;
         self.model.soft_embed(hidden, rescale_to)
+    }
+
+    /// [`realign_apply`] on the card, which keeps the matrix.
+    fn realigned_on(
+        &self,
+        device: &BurnDevice,
+        hidden: &[f32],
+        realignment: &Realignment,
+    ) -> Result<Vec<f32>> {
+        let (dim, norm) = (realignment.dim, realignment.target_norm);
+        self.model.check_width(hidden)?;
+        let upload = |values: &[f32]| {
+            let shape = [values.len() / dim, dim];
+            backend::from_host(values.to_vec(), shape, DataType::Float32, device)
+        };
+        let matrix = self.card_realignment.get_or_init(|| upload(&realignment.w)).clone();
+        normalize(&backend::to_host(backend::product(upload(hidden), matrix))?, dim, norm)
     }
 
     fn target_norm(&self) -> Result<f32> {

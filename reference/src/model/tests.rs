@@ -34,11 +34,11 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn both(name: &str) -> Result<[Model; 2]> {
-    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
-    let host = Model::open(folder(name), options, &mut |_, _| ())?;
-    let config = ModelConfig::from_text(&super::decoder::read_config(&folder(name).as_path().into())?)?;
-    let card = Model::load_as_on_a_card(config, Weights::open(&folder(name))?, DataType::Float32)?;
-    Ok([host, card])
+    let open = |device| {
+        let options = LoadOptions { device, dtype: Some(DataType::Float32), quantised: false };
+        Model::open(folder(name), options, &mut |_, _| ())
+    };
+    Ok([open(Device::Cpu)?, open(Device::Rehearsal)?])
 }
 
 fn close(left: &[f32], right: &[f32]) -> bool {
@@ -149,11 +149,8 @@ fn half_precision_models_stay_near_their_wide_ones() {
         for (dtype, bound) in [(DataType::BFloat16, 0.25), (DataType::Float16, 0.03)] {
             let options = LoadOptions { device: Device::Cpu, dtype: Some(dtype), quantised: false };
             let half = Model::open(folder(name), options, &mut |_, _| ()).unwrap();
-            let config =
-                ModelConfig::from_text(&super::decoder::read_config(&folder(name).as_path().into()).unwrap())
-                    .unwrap();
-            let card =
-                Model::load_as_on_a_card(config, Weights::open(&folder(name)).unwrap(), dtype).unwrap();
+            let options = LoadOptions { device: Device::Rehearsal, ..options };
+            let card = Model::open(folder(name), options, &mut |_, _| ()).unwrap();
             for model in [&half, &card] {
                 let prompt: Vec<u32> = (0..11).collect();
                 let (mut cache, mut exact) = (model.empty_cache(), wide.empty_cache());
@@ -250,19 +247,10 @@ fn thinking_stops_where_a_hidden_state_is_no_number() {
 
 /// What a pocket model's files give, on the host or as if on a card.
 fn pocket(name: &str, card: bool, dtype: DataType) -> Result<Runtime> {
-    let source = crate::weights::registry::resolve(name)?;
-    let host = Runtime::open(
-        source.clone(),
-        LoadOptions { device: Device::Cpu, dtype: Some(dtype), quantised: false },
-        &mut |_, _| (),
-    )?;
-    let vocabulary = host.vocabulary()?;
-    let config = ModelConfig::from_text(&super::decoder::read_config(&source.beside())?)?;
-    let model = match card {
-        true => Model::load_as_on_a_card(config, source.weights()?, dtype)?,
-        false => return Ok(host.with_maps(Default::default())),
-    };
-    Ok(Runtime::new(model, None, host.identity().clone(), None).with_vocabulary(vocabulary))
+    let device = if card { Device::Rehearsal } else { Device::Cpu };
+    let options = LoadOptions { device, dtype: Some(dtype), quantised: false };
+    let runtime = Runtime::open(crate::weights::registry::resolve(name)?, options, &mut |_, _| ())?;
+    Ok(runtime.with_maps(Default::default()))
 }
 
 /// Heads and embeddings on a card give the projections of the host, through the vocabulary and through shared tokens.

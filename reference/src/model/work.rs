@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::cache::KvCache;
 use super::connector::{
-    Capabilities, Connector, ConnectorInfo, Finish, GenerateOptions, GeneratePhases, Generation, OnText,
-    Prompt, ThinkOptions, ThinkOutput, ThinkPhases, Thought, Wish,
+    Capabilities, CardHead, Connector, ConnectorInfo, Finish, GenerateOptions, GeneratePhases, Generation,
+    OnText, Prompt, ThinkOptions, ThinkOutput, ThinkPhases, Thought, Wish,
 };
 use super::cross_model::Arrived;
+use super::linear::Matrix;
 use super::runtime::Runtime;
 use super::sampling::{Sampler, Sampling};
 use crate::error::Result;
@@ -81,6 +82,13 @@ impl Connector for Runtime {
 
     fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
         self.model.all_logits(states)
+    }
+
+    fn card_head(&self) -> Option<CardHead> {
+        match self.model.output_matrix() {
+            Matrix::Device(matrix) => Some(CardHead(matrix.clone())),
+            Matrix::Host(_) | Matrix::Quantised(_) => None,
+        }
     }
 
     fn vocabulary(&self) -> Result<Vocabulary<'static>> {

@@ -39,7 +39,7 @@ Examples:
 
 A file named - is standard input or output.
 
-Exit codes: 0 done, 1 the input or a model was refused, 2 wrong arguments or an unreadable file.";
+Exit codes: 0 done, 1 the input, a model or a device was refused, 2 wrong arguments or an unreadable file.";
 
 /// Tools for the Agent Vector Protocol.
 #[derive(Parser)]

@@ -74,7 +74,7 @@ impl Default for ProjectOptions {
 }
 
 impl ProjectOptions {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             let found = self.temperature.to_string();
             return Err(Error::new(

@@ -1,0 +1,174 @@
+"""Holds a card beside the host path and beside transformers, and writes the report; `gpu.sh` builds and calls it.
+
+    python gpu.py --device cuda --programs target/release/examples --model SmolLM2-135M-Instruct.Q4_1.gguf --out reports/gpu
+
+Parity comes from the example `parity`, which compares and knows the bounds. Times come from the example `measure` and from
+the torch side of `runtime.py`, turn by turn in one run; the best of each counts. `--device rehearsal` runs the card's code
+on the CPU and says so in the report.
+
+Exits with 1 when something is beyond its bound or a step failed.
+"""
+
+import argparse
+import datetime
+import importlib.util
+import json
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+import runtime
+
+#: Model, and what its states are projected onto: one tokenizer, and tokens that are shared.
+PAIRS = [("pocket-a", ["pocket-b", "pocket-c"]), ("pocket-b", ["pocket-a"])]
+#: What the larger model's states are projected onto.
+SMALL = ["pocket-a"]
+#: Element types as ours and torch call them.
+TYPES = [("f32", "float32"), ("bf16", "bfloat16")]
+
+#: How often the sides take turns, and passes over everything in a turn, of which the first compiles kernels. Once in a
+#: rehearsal, whose times mean nothing.
+ROUNDS = {"cuda": 2, "rehearsal": 1}
+PASSES = {"cuda": 3, "rehearsal": 1}
+
+NAMES = {
+    "prefill_200": "prefill, 200 tokens",
+    "prefill_512": "prefill, 512 tokens",
+    "decode": "decode, a token",
+    "latent": "latent step",
+    "kv_to_bytes": "KV to_bytes, 200 tokens",
+    "kv_from_bytes": "KV from_bytes, 200 tokens",
+}
+
+
+def run(command):
+    """Standard output of a command; what it said on the other stream goes through."""
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True)
+
+
+def card():
+    """Name and driver of the first card, and the driver's CUDA."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader", "--id=0"]
+    name, driver, memory = (part.strip() for part in run(query).stdout.strip().split(","))
+    cuda = re.search(r"CUDA Version: *([0-9.]+)", run(["nvidia-smi"]).stdout)
+    return {"card": f"{name}, {memory}", "driver": driver, "CUDA": cuda.group(1) if cuda else "unknown"}, name
+
+
+def parity(arguments, model, onto, dtype):
+    """What the example says; None when it did not get to its end."""
+    command = [str(arguments.programs / "parity"), str(model), "--device", arguments.device, "--dtype", dtype, "--json"]
+    done = run(command + [word for target in onto for word in ("--onto", target)])
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def times(arguments, dtype, torch_dtype):
+    """(ours, torch): row -> best ms; empty for a side that is not installed or did not get to its end."""
+    command = [str(arguments.programs / "measure"), str(arguments.model), "--device", arguments.device, "--dtype", dtype]
+    torch_device = "cuda" if arguments.device == "cuda" else "cpu"
+    sides, ours, torch = [], [], []
+    if all(importlib.util.find_spec(name) for name in ("torch", "transformers", "avp")):
+        sides.append(runtime.Worker("torch", "torch", arguments.model, "--device", torch_device, "--dtype", torch_dtype))
+    passes = PASSES[arguments.device]
+    for _ in range(ROUNDS[arguments.device]):
+        done = run([*command, "--rounds", str(passes), "--json"])
+        if done.returncode == 0:
+            ours.append(json.loads(done.stdout))
+        for side in sides:
+            torch += [side.turn(1) for _ in range(passes)]
+    for side in sides:
+        side.close()
+    return best(ours, "_ms"), best(torch, "")
+
+
+def best(turns, ending):
+    """row -> least of all samples; latent steps of a model with two embeddings are not timed, so that row may be missing."""
+    samples = {row: [sample for found in turns for sample in found[row + ending]] for row in NAMES}
+    return {row: min(values) for row, values in samples.items() if values}
+
+
+def commit():
+    done = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def parity_table(results):
+    lines = ["| model | type | check | relative error | bound | |", "|---|---|---|---|---|---|"]
+    for found in results:
+        for check in found["checks"]:
+            error = check["error"]
+            shown = "not a number" if error is None else f"{error:.1e}"
+            verdict = "within" if error is not None and error <= found["bound"] else "**beyond**"
+            name = pathlib.Path(found["model"]).stem
+            lines.append(f"| {name} | {found['dtype']} | {check['name']} | {shown} | {found['bound']:.0e} | {verdict} |")
+    return lines
+
+
+def speed_table(measured):
+    lines = ["| | " + " | ".join(f"ours {dtype} | theirs {dtype} | speed" for dtype, *_ in measured) + " |"]
+    lines.append("|---" * (1 + 3 * len(measured)) + "|")
+    for row, name in NAMES.items():
+        cells = []
+        for _, ours, theirs in measured:
+            own, other = ours.get(row), theirs.get(row)
+            cells += [f"{time:.2f}" if time else "–" for time in (own, other)]
+            cells.append(f"{other / own:.2f}×" if own and other else "–")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def report(arguments, facts, title, results, failed, measured):
+    lines = [f"# {title}", ""]
+    if arguments.device != "cuda":
+        lines += ["A rehearsal on a CPU: no card was used. Errors are those of the card's code on burn's CPU backend; times mean nothing.", ""]
+    lines += [f"- {key}: {value}" for key, value in facts.items()]
+    lines += ["", "## Parity", "", "The card beside the host path of the same element type, relative error (L2).", ""]
+    lines += parity_table(results)
+    lines += [f"\n`{' '.join(map(str, words))}` did not get to its end." for words in failed]
+    lines += ["", "## Speed", "", f"Milliseconds, the best of each, on {arguments.model.stem} with one sequence. Theirs: transformers; for"]
+    lines += ["latent steps and caches as messages the Python SDK on the same card. Speed: theirs over ours, the goal is 1.0× or more.", ""]
+    lines += speed_table(measured)
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "rehearsal"), required=True)
+    parser.add_argument("--features", default="", help="what the programs were built with, for the report")
+    parser.add_argument("--programs", type=pathlib.Path, required=True)
+    parser.add_argument("--model", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+
+    today = datetime.date.today().isoformat()
+    if arguments.device == "cuda":
+        facts, name = card()
+    else:
+        facts, name = {"machine": platform.machine()}, "rehearsal"
+    facts |= {"date": today, "commit": commit(), "features": arguments.features, "model": arguments.model.name}
+    facts |= {name: runtime.version(name) or "not installed" for name in ("torch", "transformers", "avp")}
+
+    results, failed = [], []
+    for dtype, _ in TYPES:
+        for model, onto in [*PAIRS, (arguments.model, SMALL)]:
+            found = parity(arguments, model, onto, dtype)
+            if found:
+                results.append(found)
+            else:
+                failed.append(("parity", pathlib.Path(model).stem, dtype))
+    measured = [(dtype, *times(arguments, dtype, torch_dtype)) for dtype, torch_dtype in TYPES]
+    failed += [("measure", arguments.model.stem, dtype) for dtype, ours, _ in measured if not ours]
+
+    title = f"{name}, {today}" if arguments.device == "cuda" else f"Rehearsal, {today}"
+    text = report(arguments, facts, title, results, failed, measured)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    path = arguments.out / f"{slug}-{today}.md"
+    path.write_text(text)
+    print(path)
+    return 0 if not failed and all(found["within"] for found in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

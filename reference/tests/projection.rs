@@ -1,0 +1,96 @@
+//! What models inject for another's hidden states, beside the Python SDK's numpy (`tests/projection/README.md`; AVP-PRJ-001,
+//! 002, 003, 011). The larger model is needed for one of the pairs; see the head of `tests/oracle.rs`.
+
+use std::error::Error;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use avp::TensorView;
+use avp::context::{ContextMessage, ContextState};
+use avp::model::{
+    Connector as _, Context, Device, GenerateOptions, LoadOptions, Prompt, Runtime, Sampling, Source,
+};
+use avp::session::ProjectionMethod;
+use avp::transfer::MapRegistry;
+use avp::weights::registry;
+use avp::wire::{DataType, Encoder, Limits};
+use safetensors::SafeTensors;
+
+/// Largest difference of a value, relative to the largest value.
+const BOUND: f32 = 1e-5;
+
+fn open(name: &str) -> Result<Arc<Runtime>, Box<dyn Error>> {
+    let options = LoadOptions { device: Device::Cpu, dtype: Some(DataType::Float32), quantised: false };
+    let runtime = Runtime::open(registry::resolve(name)?, options, &mut |_, _| ())?;
+    Ok(Arc::new(runtime.with_maps(Arc::new(MapRegistry::in_memory()))))
+}
+
+/// A context that the SDK could have left behind: the model's, with these states.
+fn context(source: &Runtime, states: &[u8]) -> avp::Result<Context> {
+    let width = source.info().hidden_dim;
+    let shape = [(states.len() / 4 / width) as u64, width as u64];
+    let message = ContextMessage {
+        model_hash: source.identity().model_hash.clone(),
+        model_family: String::new(),
+        model_id: String::new(),
+        session_id: String::new(),
+        source_agent_id: String::new(),
+        target_agent_id: String::new(),
+        hidden_dim: width as u32,
+        num_layers: 1,
+        num_steps: 0,
+        state: ContextState::Hidden {
+            states: TensorView::new(DataType::Float32, &shape, states)?,
+            seq_len: shape[0] as u32,
+        },
+    };
+    Ok(Context::from_bytes(&message.to_bytes(&Encoder::new())?, Limits::default())?.context)
+}
+
+/// Projects a pair's states and holds the result beside the SDK's.
+fn check(pair: [&str; 2], source: &Arc<Runtime>, method: ProjectionMethod) -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projection");
+    let bytes = std::fs::read(folder.join("sdk.safetensors"))?;
+    let file = SafeTensors::deserialize(&bytes)?;
+    let tensor = |what: &str| file.tensor(&format!("{}.{}.{what}", pair[0], pair[1]));
+    let target = open(pair[1])?;
+    let options = GenerateOptions {
+        context: Some(context(source, tensor("states")?.data())?),
+        source: Some(Source(Arc::clone(source) as _)),
+        cross_model: true,
+        vectors: tensor("states")?.shape()[0],
+        sampling: Sampling::greedy(),
+        max_tokens: 1,
+        ..GenerateOptions::default()
+    };
+    let made = target.generate(&Prompt::Tokens(vec![5]), options, &mut |_| ControlFlow::Continue(()))?;
+    let transfer = made.transfer.ok_or("no transfer")?;
+    assert_eq!(transfer.method, method, "{pair:?}");
+    let expected = tensor("injected")?.data().as_chunks::<4>().0;
+    let expected: Vec<f32> = expected.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    assert_eq!(transfer.injected.len(), expected.len());
+    let largest = expected.iter().copied().map(f32::abs).fold(0.0, f32::max);
+    let worst = transfer.injected.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    eprintln!("{pair:?}: off by at most {:.1e} of the largest value", worst / largest);
+    assert!(largest > 0.0 && worst <= BOUND * largest, "{pair:?}: {worst} of {largest}");
+    Ok(())
+}
+
+#[test]
+fn pocket_models_are_projected_as_by_the_sdk() -> Result<(), Box<dyn Error>> {
+    let (one, other) = (open("pocket-a")?, open("pocket-b")?);
+    check(["pocket-a", "pocket-b"], &one, ProjectionMethod::VocabMediated)?;
+    check(["pocket-b", "pocket-a"], &other, ProjectionMethod::VocabMediated)?;
+    check(["pocket-a", "pocket-c"], &one, ProjectionMethod::VocabOverlap)
+}
+
+#[test]
+fn a_larger_model_is_projected_as_by_the_sdk() -> Result<(), Box<dyn Error>> {
+    let Some(path) = std::env::var_os("AVP_SMOLLM2").map(PathBuf::from) else {
+        eprintln!("skipped: AVP_SMOLLM2 does not name the model; see the head of tests/oracle.rs");
+        return Ok(());
+    };
+    let source = open(&path.to_string_lossy())?;
+    check(["smollm2", "pocket-a"], &source, ProjectionMethod::VocabOverlap)
+}
