@@ -64,7 +64,7 @@ def parity(arguments, model, onto, dtype):
 
 
 def times(arguments, dtype, torch_dtype):
-    """(ours, torch): row -> best ms; empty for a side that is not installed or did not get to its end."""
+    """(ours, torch): row -> best ms; torch's is empty where it is not installed. None, or empty for ours: it did not get to its end."""
     command = [str(arguments.programs / "measure"), str(arguments.model), "--device", arguments.device, "--dtype", dtype]
     torch_device = "cuda" if arguments.device == "cuda" else "cpu"
     sides, ours, torch = [], [], []
@@ -75,10 +75,15 @@ def times(arguments, dtype, torch_dtype):
         done = run([*command, "--rounds", str(passes), "--json"])
         if done.returncode == 0:
             ours.append(json.loads(done.stdout))
-        for side in sides:
-            torch += [side.turn(1) for _ in range(passes)]
+        try:
+            torch += [side.turn(1) for side in sides for _ in range(passes)]
+        except SystemExit as ended:
+            print(ended, file=sys.stderr)
+            sides, torch = [], [None]
     for side in sides:
         side.close()
+    if None in torch:
+        return best(ours, "_ms"), None
     return best(ours, "_ms"), best(torch, "")
 
 
@@ -111,7 +116,7 @@ def speed_table(measured):
     for row, name in NAMES.items():
         cells = []
         for _, ours, theirs in measured:
-            own, other = ours.get(row), theirs.get(row)
+            own, other = ours.get(row), (theirs or {}).get(row)
             cells += [f"{time:.2f}" if time else "–" for time in (own, other)]
             cells.append(f"{other / own:.2f}×" if own and other else "–")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -159,6 +164,7 @@ def main():
                 failed.append(("parity", pathlib.Path(model).stem, dtype))
     measured = [(dtype, *times(arguments, dtype, torch_dtype)) for dtype, torch_dtype in TYPES]
     failed += [("measure", arguments.model.stem, dtype) for dtype, ours, _ in measured if not ours]
+    failed += [("torch", arguments.model.stem, dtype) for dtype, _, theirs in measured if theirs is None]
 
     title = f"{name}, {today}" if arguments.device == "cuda" else f"Rehearsal, {today}"
     text = report(arguments, facts, title, results, failed, measured)

@@ -140,7 +140,7 @@ def torch_turn(numbers, connector):
     cache = out.past_key_values
 
     # The SDK's, before decoding makes the cache longer.
-    context = AVPContext(cache, "00" * 32, 0, PREFILLED)
+    context = AVPContext(past_key_values=cache, model_hash="00" * 32, num_steps=0, seq_len=PREFILLED)
     message = timed(found["kv_to_bytes"], context.to_bytes, wait)
     timed(found["kv_from_bytes"], lambda: AVPContext.from_bytes(message, device=str(device)), wait)
 

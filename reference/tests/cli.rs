@@ -291,9 +291,10 @@ fn a_card_that_is_not_there() {
         return;
     }
     let folder = folder();
-    for command in ["think", "generate"] {
+    for command in [&["think", "-o", "out.avp"][..], &["generate"]] {
         for device in ["cuda", "cuda:1"] {
-            let text = transcript(&folder, &[command, "Hi", "-m", "pocket-a", "--device", device], None);
+            let text =
+                transcript(&folder, &[command, &["Hi", "-m", "pocket-a", "--device", device]].concat(), None);
             let lines: Vec<_> = text.lines().collect();
             assert_eq!((lines.len(), lines.last().copied()), (3, Some("exit code 1")), "{text}");
             assert!(lines[1].starts_with("stderr: avp: refused (engine_unavailable): device: "), "{text}");
@@ -301,6 +302,6 @@ fn a_card_that_is_not_there() {
             assert!(lines[1].contains(next) && !text.contains("panicked"), "{text}");
         }
     }
-    let text = transcript(&folder, &["think", "Hi", "-m", "pocket-a", "--device", "gpu"], None);
+    let text = transcript(&folder, &["generate", "Hi", "-m", "pocket-a", "--device", "gpu"], None);
     assert!(text.contains("auto, cpu, cuda or cuda:N") && text.ends_with("exit code 2\n"), "{text}");
 }

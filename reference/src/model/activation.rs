@@ -20,7 +20,7 @@ pub(super) enum Activation {
     Row(Vec<f32>),
     /// Of several on the host, always in f32.
     Tokens(TokenPanels),
-    /// On a device, in the model's element type.
+    /// On a device: the stream that blocks add to in f32, as on the host; what comes out of a matrix in the matrix's type.
     Device(Tensor<2>),
 }
 
@@ -46,7 +46,10 @@ impl Activation {
                 elementwise::add(left.values_mut(), right.values());
                 Self::Tokens(left)
             }
-            (Self::Device(left), Self::Device(right)) => Self::Device(left + right),
+            (Self::Device(left), Self::Device(right)) => {
+                let right = right.cast(left.dtype());
+                Self::Device(left + right)
+            }
             // A model lives in one place; activations come from its own matrices only.
             _ => unreachable!("activations of two places"),
         }
@@ -96,19 +99,20 @@ impl Activation {
 pub(super) enum Place {
     /// The host's memory: f32 activations, weights in the model's element type.
     Host,
-    /// A device of burn: everything in the model's element type, sums of norms and softmax in f32.
+    /// A device of burn: weights, products and the cache in the model's element type, the rest in f32.
     Device(BurnDevice),
 }
 
 impl Place {
-    /// Rows of numbers, [n, cols], moved there.
-    pub(super) fn rows(&self, values: Vec<f32>, cols: usize, element: DataType) -> Activation {
+    /// Rows of numbers, [n, cols], moved there, in f32.
+    pub(super) fn rows(&self, values: Vec<f32>, cols: usize) -> Activation {
         let count = values.len() / cols;
         match self {
             Self::Host if count == 1 => Activation::Row(values),
             Self::Host => Activation::Tokens(TokenPanels::from_rows(&values, cols)),
             Self::Device(device) => {
-                Activation::Device(backend::from_host(values, [count, cols], element, device))
+                let shape = [count, cols];
+                Activation::Device(backend::from_host(values, shape, DataType::Float32, device))
             }
         }
     }

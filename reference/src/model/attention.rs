@@ -132,7 +132,7 @@ impl Attention {
         let later = other.clone().greater(own.clone());
         match self.window {
             Some(window) => {
-                let window = i64::try_from(window).unwrap_or(i64::from(i32::MAX));
+                let window = i64::try_from(window).unwrap_or_else(|_| i32::MAX.into());
                 later.bool_or(other.lower_equal(own.sub_scalar(window)))
             }
             None => later,

@@ -269,7 +269,7 @@ impl Model {
         on_the_pool(|| {
             let mut last = Vec::new();
             for chunk in embeddings.chunks(PREFILL_CHUNK * width) {
-                let rows = self.place.rows(chunk.to_vec(), width, self.dtype);
+                let rows = self.place.rows(chunk.to_vec(), width);
                 last = self.forward(rows, cache, None)?.last_row().into_host()?;
             }
             Ok(last)
@@ -287,7 +287,7 @@ impl Model {
             let expected = format!("[{}]", self.config.hidden_size);
             return Err(Error::new(ErrorClass::ShapeMismatch, "model.hidden", expected, found));
         }
-        let row = self.place.rows(hidden.to_vec(), self.config.hidden_size, self.dtype);
+        let row = self.place.rows(hidden.to_vec(), self.config.hidden_size);
         on_the_pool(|| {
             let mut logits = match &self.head {
                 Some(head) => head.forward(&row).into_host()?,

@@ -10,6 +10,10 @@ use crate::error::{Error, ErrorClass, Result, excerpt};
 use crate::wire::DataType;
 
 /// Where a model runs.
+#[allow(
+    clippy::manual_non_exhaustive,
+    reason = "the hidden one is for tests and is computed on like the others"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Device {
     /// CUDA where a card answers, else the CPU.

@@ -1,5 +1,7 @@
 //! What a model does with its embedding matrices: reading tokens, soft embeddings, realignment.
 
+use burn::tensor::DType;
+
 use super::activation::Activation;
 use super::backend::Tensor;
 use super::card_projection;
@@ -18,7 +20,7 @@ impl Model {
             Matrix::Host(matrix) => {
                 let mut values = Vec::with_capacity(tokens.len() * matrix.cols);
                 tokens.iter().for_each(|&token| matrix.row(token as usize, &mut values));
-                self.place.rows(values, matrix.cols, self.dtype)
+                self.place.rows(values, matrix.cols)
             }
             Matrix::Quantised(matrix) => {
                 let width = self.config.hidden_size;
@@ -26,13 +28,13 @@ impl Model {
                 for (&token, row) in tokens.iter().zip(values.chunks_exact_mut(width)) {
                     matrix.widen(token as usize, row);
                 }
-                self.place.rows(values, width, self.dtype)
+                self.place.rows(values, width)
             }
             Matrix::Device(tensor) => {
                 let ids: Vec<i64> = tokens.iter().map(|&token| token.into()).collect();
                 let data = burn::tensor::TensorData::new(ids, [tokens.len()]);
                 let ids = Tensor::<1, burn::tensor::Int>::from_data(data, &tensor.device());
-                Activation::Device(tensor.clone().select(0, ids))
+                Activation::Device(tensor.clone().select(0, ids).cast(DType::F32))
             }
         };
         Ok(match self.config.embedding_scale {

@@ -245,7 +245,7 @@ impl Linear {
 
     fn on_device(&self, tensor: &Tensor<2>) -> Activation {
         let Matrix::Device(matrix) = &self.matrix else { unreachable!("activations of two places") };
-        let out = backend::product(tensor.clone(), matrix.clone().transpose());
+        let out = backend::product(tensor.clone().cast(matrix.dtype()), matrix.clone().transpose());
         Activation::Device(match &self.bias {
             Some(Scale::Device(bias)) => out + bias.clone().unsqueeze::<2>(),
             _ => out,

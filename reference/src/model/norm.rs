@@ -8,7 +8,6 @@ use crate::tensor::elementwise;
 
 /// x · weight / sqrt(mean(x²) + eps), over each run of as many columns as there are weights: the row, or each head in it.
 pub(super) struct RmsNorm {
-    /// Its element type is the model's, or f32 where the product is rounded as a whole.
     pub(super) weight: Scale,
     pub(super) eps: f64,
 }
@@ -40,8 +39,8 @@ impl RmsNorm {
                     wide = wide.reshape([rows * cols / width, width]);
                 }
                 let mean = wide.clone().powi_scalar(2).mean_dim(1).add_scalar(self.eps);
-                let normed = (wide * mean.sqrt().recip()).cast(weight.dtype());
-                let scaled = (normed * weight.clone().unsqueeze::<2>()).cast(dtype);
+                let weight = weight.clone().cast(DType::F32).unsqueeze::<2>();
+                let scaled = (wide * mean.sqrt().recip() * weight).cast(dtype);
                 Activation::Device(if width == cols { scaled } else { scaled.reshape([rows, cols]) })
             }
             _ => unreachable!("activations of two places"),
