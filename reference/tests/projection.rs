@@ -17,7 +17,8 @@ use avp::weights::registry;
 use avp::wire::{DataType, Encoder, Limits};
 use safetensors::SafeTensors;
 
-/// Largest difference of a value, relative to the largest value.
+/// Largest difference of a value from the SDK's, absolute and relative to it added, as numpy's `allclose` has it. Both sides
+/// compute in f32: on the larger model the SDK's own values are up to 8.4e-6 from those in float64.
 const BOUND: f32 = 1e-5;
 
 fn open(name: &str) -> Result<Arc<Runtime>, Box<dyn Error>> {
@@ -70,10 +71,11 @@ fn check(pair: [&str; 2], source: &Arc<Runtime>, method: ProjectionMethod) -> Re
     let expected = tensor("injected")?.data().as_chunks::<4>().0;
     let expected: Vec<f32> = expected.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     assert_eq!(transfer.injected.len(), expected.len());
-    let largest = expected.iter().copied().map(f32::abs).fold(0.0, f32::max);
-    let worst = transfer.injected.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    eprintln!("{pair:?}: off by at most {:.1e} of the largest value", worst / largest);
-    assert!(largest > 0.0 && worst <= BOUND * largest, "{pair:?}: {worst} of {largest}");
+    let pairs = || transfer.injected.iter().zip(&expected);
+    let worst = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    eprintln!("{pair:?}: off by at most {worst:.1e}");
+    assert!(pairs().all(|(a, b)| (a - b).abs() <= BOUND + BOUND * b.abs()), "{pair:?}: {worst:e}");
+    assert!(expected.iter().any(|value| *value != 0.0));
     Ok(())
 }
 
