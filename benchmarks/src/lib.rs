@@ -1,10 +1,13 @@
 //! Does latent hand-off pay? Tasks, models to run them on, and the numbers.
 
+pub mod analysis;
 pub mod arm;
 pub mod engine;
 pub mod folder;
+pub mod link_model;
 pub mod record;
 pub mod relay;
+pub mod report;
 pub mod run_file;
 pub mod stats;
 pub mod summary;

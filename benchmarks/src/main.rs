@@ -16,6 +16,8 @@ Examples:
   avp-bench evaluate pocket-a
   avp-bench evaluate runs/pocket-a/model --items 50 --json
   avp-bench relay --split test --seed 1 --count 500
+  avp-bench report runs/mine --out reports/mine
+  avp-bench compare runs/mine runs/other
 
 Exit codes: 0 done; 1 something went wrong and standard error says what; 2 wrong arguments; 3 the oracle arm of a run
 disagreed; 130 interrupted, with what was done so far on disk.";
@@ -38,6 +40,8 @@ enum Command {
     Evaluate(command::evaluate::Args),
     Card(command::card::Args),
     Relay(command::relay::Args),
+    Report(command::report::Args),
+    Compare(command::compare::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +55,8 @@ fn main() -> ExitCode {
         Some(Command::Evaluate(args)) => command::evaluate::run(&args),
         Some(Command::Card(args)) => command::card::run(&args),
         Some(Command::Relay(args)) => command::relay::run(&args),
+        Some(Command::Report(args)) => command::report::run(&args),
+        Some(Command::Compare(args)) => command::compare::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("avp-bench: {error:#}");

@@ -2,12 +2,14 @@
 
 pub(crate) mod audit;
 pub(crate) mod card;
+pub(crate) mod compare;
 pub(crate) mod evaluate;
 pub(crate) mod list;
 pub(crate) mod merge;
 mod progress;
 pub(crate) mod quick;
 pub(crate) mod relay;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod train;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use avp_bench::report;
 use avp_bench::run_file::RunFile;
 
 use super::run::{Ended, ShardArg, drive, show};
@@ -11,6 +12,8 @@ use super::run::{Ended, ShardArg, drive, show};
 const RUN: &str = "pocket-quick";
 /// Its folder.
 const FOLDER: &str = "runs/pocket-quick";
+/// Its report's.
+const REPORT: &str = "reports/pocket-quick";
 
 /// Runs the quick start, or shows it again.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
@@ -20,7 +23,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match drive(file, folder, ShardArg::WHOLE, None)? {
         Ended::Done(results) => {
             show(folder, results.as_ref(), ShardArg::WHOLE, false)?;
-            super::print(&format!("{FOLDER}: record, traces and results of the run\n"))?;
+            let report = report::write(folder, Path::new(REPORT))?;
+            super::print(&format!("\n{}\n", report.analysis.answer.headline))?;
+            super::print(&format!(
+                "\n{FOLDER}: record, traces and results of the run\n{REPORT}/index.html: its report\n"
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         Ended::Interrupted => {

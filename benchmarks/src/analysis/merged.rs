@@ -1,0 +1,111 @@
+//! FOLDER → TRACES: what `merge` left, checked.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::record::RunRecord;
+use crate::trace::Trace;
+
+/// The record's file in a merged folder.
+pub const RECORD: &str = "record.json";
+/// The traces' file in a merged folder.
+pub const TRACES: &str = "traces.jsonl";
+/// Bytes of a record or of a trace at most. A trace holds an item's texts, a few kilobytes each; this is a thousand of those.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Why a folder cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that is not there, or cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A record or a trace that is none.
+    #[error("{path}, line {line}: {what}")]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Result with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        |error| Self::File { path: path.to_owned(), error }
+    }
+}
+
+/// A merged run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Merged {
+    /// What was run, and on what.
+    pub record: RunRecord,
+    /// Sorted by [`Trace::key`], no key twice, no arm that the record does not name.
+    pub traces: Vec<Trace>,
+    /// SHA-256 of all traces without times and memory, where `merge` left it.
+    pub results_sha256: Option<String>,
+}
+
+impl Merged {
+    /// Reads the folder that `merge` wrote.
+    ///
+    /// # Errors
+    /// [`Error`] for files that are missing, and for lines that are no traces, are not in order, or are of no arm of the record.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(RECORD);
+        let mut text = String::new();
+        let file = File::open(&path).map_err(Error::file(&path))?;
+        file.take(MAX_BYTES).read_to_string(&mut text).map_err(Error::file(&path))?;
+        let wrong = |line: u64, what: String| Error::Content { path: path.clone(), line, what };
+        let record: RunRecord =
+            serde_json::from_str(&text).map_err(|error| wrong(error.line() as u64, error.to_string()))?;
+        let traces = read_traces(&folder.join(TRACES), &record)?;
+        let results_sha256 = crate::folder::read_results(folder).ok().map(|results| results.results_sha256);
+        Ok(Self { record, traces, results_sha256 })
+    }
+
+    /// A run that is held already.
+    #[must_use]
+    pub fn new(record: RunRecord, mut traces: Vec<Trace>) -> Self {
+        traces.sort_by(|a, b| a.key().cmp(&b.key()));
+        Self { record, traces, results_sha256: None }
+    }
+}
+
+fn read_traces(path: &Path, record: &RunRecord) -> Result<Vec<Trace>> {
+    let arms: BTreeSet<&str> = record.arms.iter().map(|arm| arm.id.as_str()).collect();
+    let mut file = BufReader::new(File::open(path).map_err(Error::file(path))?);
+    let mut traces: Vec<Trace> = Vec::new();
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        let wrong = |what: String| Error::Content { path: path.to_owned(), line, what };
+        let read = file.by_ref().take(MAX_BYTES).read_until(b'\n', &mut bytes);
+        if read.map_err(Error::file(path))? == 0 {
+            break;
+        }
+        let trace: Trace = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        if !arms.contains(trace.arm.as_str()) {
+            return Err(wrong(format!("an arm of the record, found {:?}", trace.arm)));
+        }
+        if traces.last().is_some_and(|last| last.key() >= trace.key()) {
+            return Err(wrong(
+                "traces sorted by task, layout, item, arm and replicate, none twice".to_owned(),
+            ));
+        }
+        traces.push(trace);
+    }
+    Ok(traces)
+}
