@@ -132,7 +132,8 @@ impl Attention {
         let later = other.clone().greater(own.clone());
         match self.window {
             Some(window) => {
-                let window = i64::try_from(window).unwrap_or_else(|_| i32::MAX.into());
+                // A window beyond all positions hides nothing; its number may be more than the device counts to.
+                let window = i64::try_from(window.min(seen)).unwrap_or(i64::MAX);
                 later.bool_or(other.lower_equal(own.sub_scalar(window)))
             }
             None => later,

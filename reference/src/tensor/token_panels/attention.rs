@@ -42,6 +42,8 @@ pub(crate) struct KeyValues<'a> {
     keys: Cow<'a, [f32]>,
     /// [dim, seen].
     values: Buffer,
+    /// Whether all values are numbers: else a weight of zero does not make nothing of them.
+    finite: bool,
 }
 
 impl Attending {
@@ -88,7 +90,10 @@ impl TokenPanels {
                 let [keys, rows] = store(head);
                 let mut values = self.values.pool().take(rows.len());
                 turn_round(&rows, dim, &mut values);
-                KeyValues { keys, values }
+                let all_finite =
+                    |values: &[f32]| values.iter().fold(true, |all, value| all & value.is_finite());
+                let finite = rows.chunks(LINE * LINE).all(all_finite);
+                KeyValues { keys, values, finite }
             })
             .collect();
         let mut made = self.sibling(self.features);
@@ -171,6 +176,13 @@ impl Head<'_, '_> {
         // Not e^-87: what a position does not see leaves no trace.
         how.hide(scores, width, places, 0.0);
         let all = kv.values.len() / dim;
+        if !kv.finite {
+            for (values, out) in kv.values.chunks_exact(all).zip(out.chunks_exact_mut(width)) {
+                mix_what_counts(&values[first..last], scores, out);
+            }
+            by_columns!(width, divide_by_sums(scores, out));
+            return;
+        }
         for (block, out) in out.chunks_mut(ROWS * width).enumerate() {
             let values = &kv.values[block * ROWS * all + first..];
             if out.len() == ROWS * width {
@@ -182,6 +194,17 @@ impl Head<'_, '_> {
             }
         }
         by_columns!(width, divide_by_sums(scores, out));
+    }
+}
+
+/// Sums one feature of the values, each times its weight, for each query: [seen], (seen, width) → [width]. What has no
+/// weight is not looked at, be it an infinity.
+fn mix_what_counts(values: &[f32], weights: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    for (value, weights) in values.iter().zip(weights.chunks_exact(out.len())) {
+        for (out, weight) in out.iter_mut().zip(weights).filter(|(_, weight)| **weight != 0.0) {
+            *out += weight * value;
+        }
     }
 }
 

@@ -99,9 +99,11 @@ mod tests {
         assert!(second.iter().chain(copy.iter()).all(|value| *value == 3.0));
         assert_eq!(at.align_offset(64), 0);
         // Neither too small a buffer nor far too large a one.
+        let places = [second.as_ptr(), copy.as_ptr()];
         drop((second, copy));
-        assert_eq!(pool.take(5).len(), 5);
-        assert_eq!(pool.take(1000).len(), 1000);
+        let others = [pool.take(5), pool.take(1000)];
+        assert!(others.iter().all(|other| !places.contains(&other.as_ptr())));
+        assert_eq!(others.map(|other| other.len()), [5, 1000]);
         assert!((0..2 * WAITING).map(|_| pool.take(64)).collect::<Vec<_>>().len() > WAITING);
         assert!(pool.0.lock().unwrap().len() <= WAITING);
     }
