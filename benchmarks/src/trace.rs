@@ -108,7 +108,7 @@ pub struct Times {
     pub prefill_ms: f64,
     /// Latent steps.
     pub latent_ms: f64,
-    /// Making the message.
+    /// Making the message, a projection onto another model included.
     pub encode_ms: f64,
     /// Reading it again.
     pub decode_ms: f64,

@@ -5,7 +5,7 @@ mod expand;
 
 use std::fmt;
 
-use crate::record::{ArmKind, ArmRecord};
+use crate::record::ArmRecord;
 
 pub use catalogue::{CATALOGUE, Entry};
 pub use expand::Defaults;
@@ -145,12 +145,6 @@ impl Arm {
         }
     }
 
-    /// Whether its last agent reads the prompt that the hand-overs end with.
-    #[must_use]
-    pub fn has_last_prompt(&self) -> bool {
-        !matches!(self, Self::Direct | Self::PromptMatched | Self::Text(_))
-    }
-
     /// Latent steps that the answering model's reader takes, where it hands over a cache.
     #[must_use]
     pub fn latent_steps(&self) -> Option<u32> {
@@ -186,11 +180,5 @@ impl Arm {
             Self::Text(Some(other)) => format!("{} by {}", entry.label, other.name),
             _ => entry.label.to_owned(),
         }
-    }
-
-    /// What kind of arm it is.
-    #[must_use]
-    pub fn kind(&self) -> ArmKind {
-        catalogue::entry(self).kind
     }
 }

@@ -49,7 +49,7 @@ pub struct RunFile {
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     #[serde(default = "parts::auto")]
     pub device: String,
-    /// `auto`, `float32`, `float16` or `bfloat16`.
+    /// `auto`, `f32`, `f16` or `bf16`.
     #[serde(default = "parts::auto")]
     pub dtype: String,
     /// Threads of the tensor library; 0 for one a core.
@@ -219,12 +219,12 @@ impl RunFile {
     /// # Errors
     /// For no such type.
     pub fn dtype(&self) -> Result<Option<DataType>> {
-        let types = [DataType::Float32, DataType::Float16, DataType::BFloat16];
         match self.dtype.as_str() {
             "auto" => Ok(None),
-            other => types.into_iter().find(|known| known.as_str() == other).map(Some).ok_or_else(|| {
-                Error::new("dtype", format!("auto, float32, float16 or bfloat16, found {other:?}"))
-            }),
+            "f32" => Ok(Some(DataType::Float32)),
+            "f16" => Ok(Some(DataType::Float16)),
+            "bf16" => Ok(Some(DataType::BFloat16)),
+            other => Err(Error::new("dtype", format!("auto, f32, f16 or bf16, found {other:?}"))),
         }
     }
 

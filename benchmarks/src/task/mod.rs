@@ -187,3 +187,48 @@ fn read(file: &TaskFile) -> Result<Vec<u8>> {
 fn wrong(file: &TaskFile, what: String) -> Error {
     Error::Items { task: file.name.clone(), what }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_file::RunFile;
+
+    fn relay() -> Task {
+        let file = RunFile::from_yaml("name: t\nmodels: {a: pocket-a}\ntasks: [{kind: relay}]\n").unwrap();
+        Task::open(&file.tasks[0]).unwrap()
+    }
+
+    #[test]
+    fn a_limit_draws_items_by_the_seed() {
+        let task = relay();
+        let [one, again, other] = [1, 1, 2].map(|seed| task.chosen(seed, Some(30)));
+        assert_eq!((one.len(), &one), (30, &again));
+        assert_ne!(one, other);
+        assert!(one.is_sorted());
+        // Of more items, the fewer are a part.
+        let more = task.chosen(1, Some(60));
+        assert!(one.iter().all(|index| more.contains(index)));
+        assert_eq!(task.chosen(1, None).len(), task.items.len());
+    }
+
+    #[test]
+    fn a_foreign_item_is_alike_and_has_another_answer() {
+        let task = relay();
+        for (index, item) in task.items.iter().enumerate() {
+            let foreign = task.foreign(index);
+            assert_eq!(foreign.family, item.family);
+            assert_ne!(foreign.answer, item.answer);
+            assert!(foreign.context.len().abs_diff(item.context.len()) <= 8, "{}", item.id);
+        }
+    }
+
+    #[test]
+    fn every_shipped_run_has_items_and_a_scorer_that_works() {
+        for (_, text) in crate::run_file::RUNS {
+            let file = RunFile::from_yaml(text).unwrap();
+            for task in &file.tasks {
+                assert!(audit(&Task::open(task).unwrap()).is_good());
+            }
+        }
+    }
+}

@@ -15,6 +15,22 @@ fn the_oracle_agrees_and_says_what_the_prefix_arm_says() {
     assert!(traces.iter().all(|trace| trace["outcome"] != "error"), "{traces:?}");
 }
 
+/// Half precision rounds on the way; what it rounds to is within the tolerance, and faults are not.
+#[test]
+fn half_precision_agrees_and_faults_still_show() {
+    for dtype in ["f16", "bf16"] {
+        let run =
+            RUN.replace("latent_steps", &format!("dtype: {dtype}\narms: [prefix, oracle]\nlatent_steps"));
+        let place = Place::new(&run.replace("items: 4", "items: 20"));
+        assert_done(&place.run(&[]));
+        assert_eq!(place.traces().len(), 80);
+        for fault in ["codec", "order", "prompt"] {
+            let output = Place::new(&run).run(&["--break-on-purpose", fault]);
+            assert_eq!(output.status.code(), Some(3), "{dtype}, {fault}: {}", stderr(&output));
+        }
+    }
+}
+
 #[test]
 fn every_fault_stops_the_run() {
     for fault in ["codec", "order", "prompt"] {
