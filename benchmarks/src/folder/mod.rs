@@ -88,7 +88,8 @@ impl Folder {
     /// Shard `index` of `of`, from 1, for this process alone.
     ///
     /// # Errors
-    /// As [`Shard::open`].
+    /// [`Error::Locked`] when another process has it; [`Error::Broken`] for lines that are no traces, and for a folder that is
+    /// divided into another number of shards.
     pub fn shard(&self, index: u32, of: u32) -> Result<Shard> {
         Shard::open(&self.path.join(SHARDS), index, of)
     }
