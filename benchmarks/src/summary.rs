@@ -1,12 +1,12 @@
 //! TRACES → a table for a terminal: how often each arm was right, and what the harness itself took.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::record::RunRecord;
-use crate::stats::Share;
+use crate::stats::{Share, wilson};
 use crate::trace::{Outcome, Trace};
 
 /// One arm in one layout of one task.
@@ -28,9 +28,9 @@ pub struct Row {
     pub errors: u64,
     /// Mean negative log-likelihood of the gold answer, in nats a token.
     pub nll: Option<f64>,
-    /// Mean bytes over the wire.
+    /// Mean bytes over the wire, of what did not fail.
     pub wire_bytes: f64,
-    /// Mean milliseconds an item.
+    /// Mean milliseconds an item, of what did not fail.
     pub wall_ms: f64,
 }
 
@@ -130,10 +130,14 @@ fn row(traces: &[&Trace]) -> Row {
             tokens += u64::from(trace.nll_tokens);
         }
     }
-    row.interval = row.share.interval();
+    // Items are what is drawn; answering one again adds nothing to their number.
+    let items: BTreeSet<&str> =
+        traces.iter().filter(|trace| trace.outcome != Outcome::Error).map(|trace| trace.item.as_str()).collect();
+    row.interval = wilson(row.share.value(), items.len() as f64);
     row.nll = (tokens > 0).then(|| nats / tokens as f64);
-    let mean =
-        |of: fn(&Trace) -> f64| traces.iter().map(|trace| of(trace)).sum::<f64>() / traces.len() as f64;
+    // What failed half-way would pass for fast.
+    let whole = || traces.iter().filter(|trace| trace.outcome != Outcome::Error);
+    let mean = |of: fn(&Trace) -> f64| whole().map(|trace| of(trace)).sum::<f64>() / whole().count().max(1) as f64;
     row.wire_bytes = mean(|trace| trace.wire_bytes() as f64);
     row.wall_ms = mean(|trace| trace.wall_ms);
     row

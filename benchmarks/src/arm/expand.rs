@@ -114,19 +114,21 @@ impl Defaults<'_> {
             Some(number) => std::slice::from_ref(number),
             None => self.steps,
         };
-        let arms = all.iter().map(|&steps| {
+        // A default of no steps is for the arms that can do without.
+        let all = all.iter().filter(|&&steps| written.number.is_some() || steps >= least);
+        let arms: Vec<_> = all.map(|&steps| {
             if steps < least || steps > MAX_STEPS {
                 let instead = if least == 1 { "; without latent steps it is `prefix`" } else { "" };
                 let word = written.word;
                 return Err(format!("{least} to {MAX_STEPS} steps for {word}, found {steps}{instead}"));
             }
             Ok(Arm::Cache(Cache { steps, kind }))
-        });
-        // A default of no steps is for the arms that can do without.
-        if written.number.is_none() {
-            return Ok(arms.filter_map(Result::ok).collect());
+        })
+        .collect::<Result<_, _>>()?;
+        if arms.is_empty() {
+            return Err(format!("latent_steps above 0 for {}, which takes some; found none", written.word));
         }
-        arms.collect()
+        Ok(arms)
     }
 
     fn models(&self, written: &Written<'_>) -> Result<Vec<Other>, String> {
@@ -215,10 +217,13 @@ mod tests {
             "",
             "@",
             "latent@99999999999",
+            "latent@200000",
         ] {
             assert!(ids(&["b"], id).is_err(), "{id}");
         }
         assert!(ids(&[], "rosetta").is_err());
+        let with = |steps: &[u32], id: &str| Defaults { steps, vectors: &[1], others: &[] }.expand(id).is_ok();
+        assert!(!with(&[0], "latent") && !with(&[5, 200_000], "latent") && with(&[0], "zero"));
     }
 
     proptest::proptest! {

@@ -127,6 +127,16 @@ impl fmt::Display for Arm {
 }
 
 impl Arm {
+    /// Whether it needs an item with another context.
+    #[must_use]
+    pub fn takes_another_context(&self) -> bool {
+        matches!(
+            self,
+            Self::Cache(Cache { kind: CacheKind::Foreign, .. })
+                | Self::Rosetta(Rosetta { kind: RosettaKind::Foreign, .. })
+        )
+    }
+
     /// As run files and traces have it.
     #[must_use]
     pub fn id(&self) -> String {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use avp_bench::report;
 use avp_bench::run_file::RunFile;
 
-use super::run::{Ended, ShardArg, drive, show};
+use super::run::{Ended, INTERRUPTED, ShardArg, drive, failed, show};
 
 /// The run.
 const RUN: &str = "pocket-quick";
@@ -20,8 +20,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let folder = Path::new(FOLDER);
     let file = RunFile::open(RUN)?;
     eprintln!("quick start: {RUN} into {FOLDER}; `avp-bench --help` for everything else");
-    match drive(file, folder, ShardArg::WHOLE, None)? {
-        Ended::Done(results) => {
+    match drive(file, folder, ShardArg::WHOLE, None) {
+        Ok(Ended::Done(results)) => {
             show(folder, results.as_ref(), ShardArg::WHOLE, false)?;
             let report = report::write(folder, Path::new(REPORT))?;
             super::print(&format!("\n{}\n", report.analysis.answer.headline))?;
@@ -30,9 +30,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             ))?;
             Ok(ExitCode::SUCCESS)
         }
-        Ended::Interrupted => {
+        Ok(Ended::Interrupted) => {
             eprintln!("interrupted; the same command goes on from here");
-            Ok(ExitCode::from(130))
+            Ok(ExitCode::from(INTERRUPTED))
         }
+        Err(error) => failed(error),
     }
 }

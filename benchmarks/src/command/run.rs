@@ -34,7 +34,7 @@ was done so far on disk.";
 /// The oracle arm disagreed.
 const ORACLE: u8 = 3;
 /// Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Runs a run file: every item under every arm, into a folder.
 #[derive(clap::Args)]
@@ -97,11 +97,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             eprintln!("interrupted; the same command goes on from here");
             Ok(ExitCode::from(INTERRUPTED))
         }
-        Err(error) if matches!(error.downcast_ref(), Some(engine::Error::Oracle { .. })) => {
+        Err(error) => failed(error),
+    }
+}
+
+/// The exit code of a run that ended with an error: one of its own where the oracle arm disagrees.
+pub(crate) fn failed(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    match error.downcast_ref() {
+        Some(engine::Error::Oracle { .. }) => {
             eprintln!("avp-bench: {error:#}");
             Ok(ExitCode::from(ORACLE))
         }
-        Err(error) => Err(error),
+        _ => Err(error),
     }
 }
 
@@ -145,11 +152,11 @@ fn can_tell(items: u64) -> String {
     let (power, told) = (POWER * 100.0, DISCORDANCE * 100.0);
     match standard_mde(items) {
         Some(least) => format!(
-            "{items} items: a difference between two arms is found with a chance of {power:.0} % from {:.1} points on, where {told:.0} % of the items tell them apart",
+            "{items} items in all: a difference between two arms on all of them is found with a chance of about {power:.0} % from {:.1} points on, if {told:.0} % of the items tell them apart",
             least * 100.0
         ),
         None => format!(
-            "{items} items: too few to find any difference between two arms with a chance of {power:.0} %, where {told:.0} % of the items tell them apart"
+            "{items} items: too few to find any difference between two arms with a chance of about {power:.0} %, if {told:.0} % of the items tell them apart"
         ),
     }
 }

@@ -54,8 +54,8 @@ pub struct Place {
     item: usize,
     layout: Layout,
     replicate: u32,
-    /// Its number in the whole run, whatever part of it is run here: which arm begins.
-    number: usize,
+    /// Counted over the whole run, whatever part of it is run here: which arm begins.
+    turn: usize,
 }
 
 impl Engine {
@@ -69,6 +69,14 @@ impl Engine {
         let audits: Vec<_> = tasks.iter().map(audit).collect();
         if let Some(failed) = audits.iter().find(|audit| !audit.is_good()) {
             return Err(Error::Audit(failed.clone()));
+        }
+        if let Some(arm) = arms.iter().find(|arm| arm.takes_another_context()) {
+            for task in &tasks {
+                if (0..task.items.len()).any(|index| task.foreign(index).is_none()) {
+                    let what = format!("a second context for {}, or that arm left out; all items have the same", arm.id());
+                    return Err(crate::task::Error::Items { task: task.name.clone(), what }.into());
+                }
+            }
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(file.threads).build_global();
         // A pool that is there already, as in a second run of one process, stays.
@@ -128,20 +136,22 @@ impl Engine {
         for (task, held) in self.tasks.iter().enumerate() {
             for item in self.chosen(held) {
                 let ours = shard_of(&held.name, &held.items[item].id, of) == index;
-                for &layout in &self.file.layouts {
+                for (place, &layout) in self.file.layouts.iter().enumerate() {
                     for replicate in 0..self.file.replicates {
                         if ours {
-                            places.push(Place { task, item, layout, replicate, number });
+                            // Counted item by item: within a layout every arm then begins as often as any other.
+                            let turn = number + place + replicate as usize;
+                            places.push(Place { task, item, layout, replicate, turn });
                         }
-                        number += 1;
                     }
                 }
+                number += 1;
             }
         }
         places
     }
 
-    /// Runs what a shard still lacks, and tells `watch` of every trace that is on disk. Gives back whether all is there.
+    /// Runs what a shard still lacks, and tells `watch` of every trace as it is made; an item's are on disk before the next one begins. Gives back whether all is there.
     ///
     /// # Errors
     /// For a folder that cannot be written, and for an oracle arm that disagrees; what was done before is kept.
@@ -149,7 +159,7 @@ impl Engine {
         let places = self.places(shard.index(), shard.of());
         let lacking = |place: &Place, shard: &Shard| -> Vec<&Arm> {
             // Each arm comes first as often as any other, so that none has the warm caches to itself.
-            let first = place.number % self.arms.len();
+            let first = place.turn % self.arms.len();
             let turns = self.arms[first..].iter().chain(&self.arms[..first]);
             turns.filter(|arm| !shard.has(self.key(place, &arm.id()))).collect()
         };
@@ -179,6 +189,9 @@ impl Engine {
             }
             shard.append(&traces)?;
             if let Some(error) = failed {
+                if matches!(error, Error::Oracle { .. }) {
+                    shard.condemn(&error.to_string())?;
+                }
                 return Err(error);
             }
             if stop.is_break() {
@@ -246,7 +259,13 @@ impl Engine {
             match scene.oracle() {
                 Ok(Verdict::Agrees) => {}
                 Ok(Verdict::Differs(what)) => return Err(disagrees(what)),
-                Err(error) => return Err(disagrees(error.to_string())),
+                // A message that cannot be read back is the codec's fault; anything else says nothing of a hand-over.
+                Err(error) if error.class == avp::ErrorClass::Decode => return Err(disagrees(error.to_string())),
+                Err(error) => {
+                    trace.error = Some(error.to_string());
+                    trace.peak_memory = provenance::peak_memory();
+                    return Ok(trace);
+                }
             }
         }
         let done = scene.play().and_then(|played| self.fill(&mut trace, &scene, played));

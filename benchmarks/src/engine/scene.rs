@@ -35,7 +35,7 @@ pub(super) struct Scene<'a> {
     pub(super) form: Form,
     pub(super) item: &'a TaskItem,
     /// The item whose context stands in where another one's is asked for.
-    pub(super) foreign: &'a TaskItem,
+    pub(super) foreign: Option<&'a TaskItem>,
     pub(super) layout: Layout,
     pub(super) arm: &'a Arm,
     pub(super) purpose: Purpose<'a>,
@@ -128,7 +128,10 @@ impl Scene<'_> {
         if !foreign {
             return Ok(own);
         }
-        clock.apart(|| Ok(length_matched(&own, &chat(model, &self.form.first_prompt(self.foreign))?)))
+        let Some(other) = self.foreign else {
+            unreachable!("a run whose arms take another context has one for every item");
+        };
+        clock.apart(|| Ok(length_matched(&own, &chat(model, &self.form.first_prompt(other))?)))
     }
 
     fn alone(&self, clock: Clock, prompt: &str) -> avp::Result<Played> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Error, Result, at, broken};
-use super::shard::{Done, parse_name, read_lines, shard_of};
+use super::shard::{Done, parse_name, read_lines, refuse_condemned, shard_of};
 use super::{Folder, SHARDS, fresh, read, write};
 use crate::record::RunRecord;
 use crate::run_file::hex;
@@ -27,7 +27,7 @@ pub struct Results {
     pub traces: u64,
     /// Shards that they came from.
     pub shards: u32,
-    /// SHA-256 of all traces without what depends on the clock and the machine, in hex.
+    /// SHA-256 of all traces without times and memory, in hex.
     pub results_sha256: String,
 }
 
@@ -51,7 +51,7 @@ pub fn read_traces(folder: &Path) -> Result<Vec<Trace>> {
 /// Puts a run's shards together: writes the sorted traces and their results.
 ///
 /// # Errors
-/// [`Error::Gaps`] for shards that are missing or not done, traces that are missing, and traces that are there twice.
+/// [`Error::Broken`] where the oracle arm disagreed; [`Error::Gaps`] for shards that are missing or not done, traces that are missing, and traces that are there twice.
 pub fn merge(path: &Path) -> Result<(Results, Vec<Trace>)> {
     let record = Folder::existing(path)?.record()?;
     let (shards, mut traces) = collect(path)?;
@@ -76,6 +76,7 @@ pub fn merge(path: &Path) -> Result<(Results, Vec<Trace>)> {
 /// The traces of all shards, every one of which must be there and done.
 fn collect(path: &Path) -> Result<(u32, Vec<Trace>)> {
     let folder = path.join(SHARDS);
+    refuse_condemned(&folder)?;
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(&folder).map_err(at(&folder))? {
         let entry = entry.map_err(at(&folder))?;

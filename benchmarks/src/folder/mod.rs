@@ -4,6 +4,7 @@
 //!  record.json              the run file with every default, arms, provenance: written by whoever comes first
 //!  shards/I-of-N.jsonl      traces, appended an item at a time
 //!  shards/I-of-N.done       the number of traces, once all are there
+//!  shards/I-of-N.oracle     why the run counts for nothing, where the oracle arm disagreed
 //!  traces.jsonl             all shards together, sorted
 //!  results.json             how many, and the results' hash
 //! ```

@@ -26,6 +26,16 @@ pub(super) struct Done {
     pub(super) traces: u64,
 }
 
+/// Ending of the file that says that the oracle arm disagreed.
+const CONDEMNED: &str = "oracle";
+
+/// Why a run counts for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Condemned {
+    why: String,
+}
+
 /// A shard, open in one process alone.
 #[derive(Debug)]
 pub struct Shard {
@@ -55,12 +65,24 @@ pub(super) fn parse_name(name: &str, ending: &str) -> Option<(u32, u32)> {
     (numbers.0 >= 1 && numbers.0 <= numbers.1 && numbers.1 <= MAX_SHARDS).then_some(numbers)
 }
 
+/// Refuses a folder in which the oracle arm disagreed: what stands in it was made by a hand-over that does not work.
+pub(super) fn refuse_condemned(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        if path.extension().is_some_and(|ending| ending == CONDEMNED) {
+            let why: Condemned = super::read(&path)?;
+            return Err(broken(&path, format!("no number of this run can be trusted: {}; take another folder", why.why)));
+        }
+    }
+    Ok(())
+}
+
 impl Shard {
     /// Shard `index` of `of` in the folder of shards. A last line that a killed process left unfinished is cut off.
     ///
     /// # Errors
     /// [`Error::Locked`] when another process has it; [`Error::Broken`] for lines that are no traces, and for a folder that is
-    /// divided into another number of shards.
+    /// divided into another number of shards or in which the oracle arm disagreed.
     pub(super) fn open(folder: &Path, index: u32, of: u32) -> Result<Self> {
         if index == 0 || index > of || of > MAX_SHARDS {
             return Err(broken(folder, format!("shards are 1/N to N/N, found {index}/{of}")));
@@ -73,6 +95,7 @@ impl Shard {
                 return Err(broken(folder, what));
             }
         }
+        refuse_condemned(folder)?;
         let path = folder.join(format!("{index}-of-{of}.jsonl"));
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).open(&path).map_err(at(&path))?;
@@ -150,6 +173,15 @@ impl Shard {
             self.done.insert((task.into(), layout.into(), item.into(), arm.into(), replicate));
         }
         Ok(())
+    }
+
+    /// Says that the oracle arm disagreed: nothing is added to this run, and nothing read from it, any more. The traces stay
+    /// for whoever looks for the reason.
+    ///
+    /// # Errors
+    /// For a file that cannot be written.
+    pub(crate) fn condemn(&self, why: &str) -> Result<()> {
+        super::write(&self.path.with_extension(CONDEMNED), &Condemned { why: why.to_owned() })
     }
 
     /// Says that nothing is lacking.

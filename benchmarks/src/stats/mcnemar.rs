@@ -12,15 +12,17 @@ pub fn mcnemar(b: u64, c: u64) -> f64 {
     }
 }
 
-/// Cells of [`sign_flip`]'s table at most: an exact distribution of that many is a second's work, and a run of ten thousand items
-/// answered five times stays below it.
-const CELLS: u64 = 1 << 30;
+/// Steps that [`sign_flip`] takes at most for an exact distribution: a second's work, and a run of ten thousand items answered
+/// five times stays below it.
+const STEPS: u64 = 1 << 30;
+/// Entries of its table at most, 8 MiB: items by replicates.
+const CELLS: u64 = 1 << 20;
 
 /// The same question where items were answered several times: `differences` are right answers of the first arm less those of
 /// the second, an item each. Two-sided and exact: the share of all ways to give each difference a sign, whose sum is at least as
 /// far from 0. With differences of −1, 0 and 1 it is [`mcnemar`].
 ///
-/// Beyond some 10⁹ table cells the sum is taken for normal, which it then is to many places.
+/// Beyond some 10⁹ steps, or 10⁶ cells of a table, the sum is taken for normal, which it then is to many places.
 #[must_use]
 pub fn sign_flip(differences: &[i64]) -> f64 {
     let sum = differences.iter().sum::<i64>().unsigned_abs();
@@ -32,8 +34,8 @@ pub fn sign_flip(differences: &[i64]) -> f64 {
     if sizes.iter().all(|&size| size == 1) {
         return mcnemar(reach.midpoint(sum), (reach - sum) / 2);
     }
-    if reach.saturating_mul(sizes.len() as u64) > CELLS {
-        let spread = sizes.iter().map(|&d| (d * d) as f64).sum::<f64>().sqrt();
+    if reach >= CELLS || reach.saturating_mul(sizes.len() as u64) > STEPS {
+        let spread = sizes.iter().map(|&d| (d as f64).powi(2)).sum::<f64>().sqrt();
         return (2.0 * super::above(sum as f64 / spread)).min(1.0);
     }
     // Chances of the sum of those differences that came out positive, from 0 to `reach`.

@@ -4,7 +4,8 @@ use super::Task;
 use super::form::same_answer;
 use crate::record::Audit;
 
-/// Scores each item's own answer, an empty one, and the next item's.
+/// Scores each item's own answer, an empty one, and the next item's, unless one of the two stands in the other: "two" and "two
+/// thousand" are taken for each other by a scorer that reads the last words, and rightly so.
 #[must_use]
 pub fn audit(task: &Task) -> Audit {
     let form = task.form;
@@ -15,7 +16,8 @@ pub fn audit(task: &Task) -> Audit {
         audit.gold += u64::from(takes(&item.answer) && takes(&item.reply));
         audit.empty += u64::from(takes("") || takes(" "));
         let next = &task.items[(index + 1) % task.items.len()];
-        if !same_answer(item, next) {
+        let (own, other) = (item.answer.to_lowercase(), next.answer.to_lowercase());
+        if !same_answer(item, next) && !own.contains(&other) && !other.contains(&own) {
             audit.foreign_of += 1;
             audit.foreign += u64::from(takes(&next.answer));
         }

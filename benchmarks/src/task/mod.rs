@@ -127,10 +127,11 @@ impl Task {
         order
     }
 
-    /// The item whose context stands in for that of another one: of the same family and with another answer, if there is
-    /// one, that whose context is nearest in length, the next one of equals.
+    /// The item whose context stands in for that of another one, which is never the same: of the same family and with
+    /// another answer, if there is one, that whose context is nearest in length, the next one of equals. `None` where all
+    /// items ask of one context.
     #[must_use]
-    pub fn foreign(&self, index: usize) -> &TaskItem {
+    pub fn foreign(&self, index: usize) -> Option<&TaskItem> {
         let own = &self.items[index];
         let others = (1..self.items.len()).map(|step| &self.items[(index + step) % self.items.len()]);
         let unlike = |other: &&TaskItem| {
@@ -140,7 +141,7 @@ impl Task {
                 other.context.len().abs_diff(own.context.len()),
             )
         };
-        others.min_by_key(unlike).unwrap_or(own)
+        others.filter(|other| other.context != own.context).min_by_key(unlike)
     }
 }
 
@@ -215,7 +216,7 @@ mod tests {
     fn a_foreign_item_is_alike_and_has_another_answer() {
         let task = relay();
         for (index, item) in task.items.iter().enumerate() {
-            let foreign = task.foreign(index);
+            let foreign = task.foreign(index).unwrap();
             assert_eq!(foreign.family, item.family);
             assert_ne!(foreign.answer, item.answer);
             assert!(foreign.context.len().abs_diff(item.context.len()) <= 8, "{}", item.id);
@@ -227,7 +228,9 @@ mod tests {
         for (_, text) in crate::run_file::RUNS {
             let file = RunFile::from_yaml(text).unwrap();
             for task in &file.tasks {
-                assert!(audit(&Task::open(task).unwrap()).is_good());
+                let task = Task::open(task).unwrap();
+                assert!(audit(&task).is_good());
+                assert!((0..task.items.len()).all(|index| task.foreign(index).is_some()));
             }
         }
     }

@@ -44,6 +44,10 @@ fn every_fault_stops_the_run() {
         let file = fs::read_to_string(place.out().join("shards/1-of-1.jsonl")).unwrap();
         assert!(file.lines().count() > 5, "{fault}: {file}");
         assert!(!place.out().join("shards/1-of-1.done").exists());
+        // Nothing goes on from there, with the fault or without.
+        let again = place.run(&[]);
+        assert_eq!(again.status.code(), Some(1), "{fault}");
+        assert!(stderr(&again).contains("no number of this run can be trusted"), "{}", stderr(&again));
     }
 }
 
