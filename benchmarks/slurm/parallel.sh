@@ -20,8 +20,10 @@ if [ -e "$log" ]; then
   again=(--resume-failed)
 fi
 # A shard that fails does not stop the others; what is missing is seen below.
-seq "$shards" | parallel --joblog "$log" "${again[@]}" "$@" \
-  "$program" run "$run" --out "$dir" --shard "{}/$shards" --json '>' "$dir/shard-{}.json" || true
+# Quoted: parallel joins arguments, and names may have spaces.
+seq "$shards" | parallel --joblog "$log" ${again[@]+"${again[@]}"} "$@" --quote \
+  bash -c '"$0" run "$1" --out "$2" --shard "$3" --json > "$4"' \
+  "$program" "$run" "$dir" "{}/$shards" "$dir/shard-{}.json" || true
 missing=0
 for index in $(seq "$shards"); do
   if [ ! -e "$dir/shards/$index-of-$shards.done" ]; then

@@ -82,7 +82,8 @@ pub struct Audit {
 pub struct Provenance {
     /// Versions of this program, of the runtime and of the protocol.
     pub versions: BTreeMap<String, String>,
-    /// The commit, where the sources are a checkout; with `+` behind it where they were changed.
+    /// The commit of the sources, where they are a checkout, as it stands when the run begins; with `+` behind it where they were
+    /// changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// Of each model: its name, the SHA-256 of its weights and of its tokenizer, element type, device.

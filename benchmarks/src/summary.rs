@@ -131,13 +131,17 @@ fn row(traces: &[&Trace]) -> Row {
         }
     }
     // Items are what is drawn; answering one again adds nothing to their number.
-    let items: BTreeSet<&str> =
-        traces.iter().filter(|trace| trace.outcome != Outcome::Error).map(|trace| trace.item.as_str()).collect();
+    let items: BTreeSet<&str> = traces
+        .iter()
+        .filter(|trace| trace.outcome != Outcome::Error)
+        .map(|trace| trace.item.as_str())
+        .collect();
     row.interval = wilson(row.share.value(), items.len() as f64);
     row.nll = (tokens > 0).then(|| nats / tokens as f64);
     // What failed half-way would pass for fast.
     let whole = || traces.iter().filter(|trace| trace.outcome != Outcome::Error);
-    let mean = |of: fn(&Trace) -> f64| whole().map(|trace| of(trace)).sum::<f64>() / whole().count().max(1) as f64;
+    let mean =
+        |of: fn(&Trace) -> f64| whole().map(|trace| of(trace)).sum::<f64>() / whole().count().max(1) as f64;
     row.wire_bytes = mean(|trace| trace.wire_bytes() as f64);
     row.wall_ms = mean(|trace| trace.wall_ms);
     row

@@ -116,15 +116,16 @@ impl Defaults<'_> {
         };
         // A default of no steps is for the arms that can do without.
         let all = all.iter().filter(|&&steps| written.number.is_some() || steps >= least);
-        let arms: Vec<_> = all.map(|&steps| {
-            if steps < least || steps > MAX_STEPS {
-                let instead = if least == 1 { "; without latent steps it is `prefix`" } else { "" };
-                let word = written.word;
-                return Err(format!("{least} to {MAX_STEPS} steps for {word}, found {steps}{instead}"));
-            }
-            Ok(Arm::Cache(Cache { steps, kind }))
-        })
-        .collect::<Result<_, _>>()?;
+        let arms: Vec<_> = all
+            .map(|&steps| {
+                if steps < least || steps > MAX_STEPS {
+                    let instead = if least == 1 { "; without latent steps it is `prefix`" } else { "" };
+                    let word = written.word;
+                    return Err(format!("{least} to {MAX_STEPS} steps for {word}, found {steps}{instead}"));
+                }
+                Ok(Arm::Cache(Cache { steps, kind }))
+            })
+            .collect::<Result<_, _>>()?;
         if arms.is_empty() {
             return Err(format!("latent_steps above 0 for {}, which takes some; found none", written.word));
         }
@@ -222,7 +223,8 @@ mod tests {
             assert!(ids(&["b"], id).is_err(), "{id}");
         }
         assert!(ids(&[], "rosetta").is_err());
-        let with = |steps: &[u32], id: &str| Defaults { steps, vectors: &[1], others: &[] }.expand(id).is_ok();
+        let with =
+            |steps: &[u32], id: &str| Defaults { steps, vectors: &[1], others: &[] }.expand(id).is_ok();
         assert!(!with(&[0], "latent") && !with(&[5, 200_000], "latent") && with(&[0], "zero"));
     }
 

@@ -34,7 +34,8 @@ impl Progress {
     fn add(&mut self, trace: &Trace) {
         // As the table has it: what failed says nothing of the arm.
         if trace.outcome != Outcome::Error
-            && let Some((_, share)) = self.arms.iter_mut().find(|(id, _)| *id == trace.arm) {
+            && let Some((_, share)) = self.arms.iter_mut().find(|(id, _)| *id == trace.arm)
+        {
             share.count(trace.outcome == Outcome::Correct);
         }
     }

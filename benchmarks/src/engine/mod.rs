@@ -73,7 +73,10 @@ impl Engine {
         if let Some(arm) = arms.iter().find(|arm| arm.takes_another_context()) {
             for task in &tasks {
                 if (0..task.items.len()).any(|index| task.foreign(index).is_none()) {
-                    let what = format!("a second context for {}, or that arm left out; all items have the same", arm.id());
+                    let what = format!(
+                        "a second context for {}, or that arm left out; all items have the same",
+                        arm.id()
+                    );
                     return Err(crate::task::Error::Items { task: task.name.clone(), what }.into());
                 }
             }
@@ -260,7 +263,9 @@ impl Engine {
                 Ok(Verdict::Agrees) => {}
                 Ok(Verdict::Differs(what)) => return Err(disagrees(what)),
                 // A message that cannot be read back is the codec's fault; anything else says nothing of a hand-over.
-                Err(error) if error.class == avp::ErrorClass::Decode => return Err(disagrees(error.to_string())),
+                Err(error) if error.class == avp::ErrorClass::Decode => {
+                    return Err(disagrees(error.to_string()));
+                }
                 Err(error) => {
                     trace.error = Some(error.to_string());
                     trace.peak_memory = provenance::peak_memory();

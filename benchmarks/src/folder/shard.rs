@@ -71,7 +71,10 @@ pub(super) fn refuse_condemned(folder: &Path) -> Result<()> {
         let path = entry.map_err(at(folder))?.path();
         if path.extension().is_some_and(|ending| ending == CONDEMNED) {
             let why: Condemned = super::read(&path)?;
-            return Err(broken(&path, format!("no number of this run can be trusted: {}; take another folder", why.why)));
+            return Err(broken(
+                &path,
+                format!("no number of this run can be trusted: {}; take another folder", why.why),
+            ));
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ mod error;
 mod parts;
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::Path;
 
 use avp::model::Device;
@@ -89,6 +90,13 @@ pub struct RunFile {
     pub limits: ItemLimits,
 }
 
+/// The text of a file, a byte more than [`MAX_BYTES`] at most: what is longer is refused, not read.
+fn read_at_most(path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl RunFile {
     /// Reads a run file and writes out what it leaves open.
     ///
@@ -110,7 +118,7 @@ impl RunFile {
         if let Some((_, text)) = RUNS.iter().find(|(name, _)| *name == argument) {
             return Self::from_yaml(text);
         }
-        let text = std::fs::read_to_string(argument).map_err(|error| {
+        let text = read_at_most(argument).map_err(|error| {
             let names = RUNS.map(|(name, _)| name).join(", ");
             Error::new("run file", format!("{argument}: {error}; the shipped ones are {names}"))
         })?;

@@ -14,10 +14,12 @@ fn gnu_parallel_runs_shards_and_what_failed_again() {
         return;
     }
     let place = Place::new(RUN);
+    // Names may have spaces.
+    fs::rename(place.folder.path().join("run.yaml"), place.folder.path().join("my run.yaml")).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("slurm/parallel.sh");
     let launch = |program: &str| {
         let mut command = Command::new("bash");
-        command.arg(&script).args(["run.yaml", "out", "3", "--jobs", "1"]);
+        command.arg(&script).args(["my run.yaml", "out", "3", "--jobs", "1"]);
         command.current_dir(place.folder.path()).env("AVP_BENCH", program).env("AVP_CACHE_DIR", cache());
         command.env("HOME", place.folder.path()).output().unwrap()
     };
