@@ -11,6 +11,7 @@ pub mod report;
 pub mod run_file;
 pub mod stats;
 pub mod summary;
+pub mod table;
 pub mod task;
 pub mod trace;
 pub mod train;

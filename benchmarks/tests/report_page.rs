@@ -63,7 +63,7 @@ fn the_same_run_gives_the_same_bytes() {
 }
 
 #[test]
-fn every_picture_is_there() {
+fn every_picture_and_table_is_there() {
     let report = Report::of(&whole(8)).unwrap();
     let names: BTreeSet<String> = report.files.keys().map(|name| name.display().to_string()).collect();
     for picture in ["accuracy", "tokens", "time", "steps", "length", "wire", "link", "likelihood"] {
@@ -80,9 +80,37 @@ fn every_picture_is_there() {
             assert!(text(&report, "report.md").contains(&format!("]({name})")), "{name} in the Markdown");
         }
     }
+    for table in ["items", "agents", "arms", "comparisons", "links", "sweep"] {
+        assert!(report.files[std::path::Path::new(&format!("tables/{table}.parquet"))].starts_with(b"PAR1"));
+        assert!(names.contains(&format!("tables/{table}.csv")));
+    }
     let page = text(&report, "index.html");
     assert_eq!(page.matches("<figure>").count(), 16);
     assert_eq!(page.matches("<h2 ").count(), page.matches("<a href=\"#s").count());
+}
+
+#[test]
+fn tables_hold_every_trace() {
+    let run = whole(5);
+    let report = Report::of(&run).unwrap();
+    let rows = |name: &str| text(&report, name).lines().count() - 1;
+    assert_eq!(rows("tables/items.csv"), run.traces.len());
+    assert_eq!(rows("tables/agents.csv"), run.traces.iter().map(|trace| trace.agents.len()).sum::<usize>());
+    assert_eq!(rows("tables/arms.csv"), 2 * 19);
+    assert_eq!(rows("tables/sweep.csv"), 2 * 19 * 3 * 17);
+    let comparisons: usize = report.analysis.panels.iter().map(|panel| panel.comparisons.len()).sum();
+    assert_eq!(rows("tables/comparisons.csv"), comparisons);
+    let head = text(&report, "tables/comparisons.csv").lines().next().unwrap();
+    for column in [
+        "p_holm",
+        "difference_score_low",
+        "match_p_holm",
+        "time_ratio",
+        "break_even_tokens",
+        "nll_difference",
+    ] {
+        assert!(head.split(',').any(|name| name == column), "{column} in {head}");
+    }
 }
 
 #[test]
@@ -159,7 +187,7 @@ fn long_runs_say_what_the_page_leaves_out() {
         trace.agents[0].text = "long ".repeat(700_000);
     }
     let report = Report::of(&run).unwrap();
-    assert!(text(&report, "index.html").contains("1 answers of 4; the others are in the run's traces.jsonl"));
+    assert!(text(&report, "index.html").contains("1 answers of 4; the others are in tables/items.csv"));
 }
 
 #[test]

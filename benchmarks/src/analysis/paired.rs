@@ -36,10 +36,10 @@ pub enum Finding {
 pub struct Paired {
     /// How many those are.
     pub items: u64,
-    /// Share of right answers, first arm.
-    pub first: f64,
-    /// Second arm.
-    pub second: f64,
+    /// Share of right answers of the first arm.
+    pub share: f64,
+    /// And of the second.
+    pub other_share: f64,
     /// Items that tell them apart.
     pub discordance: Discordance,
     /// First less second, with the percentile interval of a bootstrap over items, 95 %.
@@ -103,8 +103,8 @@ impl Paired {
         let items = pairs.len() as u64;
         Some(Self {
             items,
-            first: mean(pairs.iter().map(|(a, _)| a.share())),
-            second: mean(pairs.iter().map(|(_, b)| b.share())),
+            share: mean(pairs.iter().map(|(a, _)| a.share())),
+            other_share: mean(pairs.iter().map(|(_, b)| b.share())),
             discordance,
             difference: Bootstrap::default().mean(&differences),
             score: share_difference(discordance, 1.0 - ALPHA),

@@ -61,7 +61,7 @@ pub struct Comparison {
     pub against: String,
     /// Why.
     pub question: Question,
-    /// The numbers, `first` being the arm.
+    /// The arm's numbers against the other's.
     #[serde(flatten)]
     pub paired: Paired,
 }

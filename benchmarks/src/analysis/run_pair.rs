@@ -38,8 +38,8 @@ pub struct ArmPair {
     pub labels: [String; 2],
     /// Answers of the two that are the same in text, likelihood and tokens.
     pub identical: u64,
-    /// The second less the first; `first` in it is the second run.
-    #[serde(flatten)]
+    /// The second run's arm against the first run's.
+    #[serde(rename = "second_against_first")]
     pub paired: Paired,
 }
 

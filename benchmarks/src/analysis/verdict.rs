@@ -163,7 +163,7 @@ fn evidence(panel: &Panel) -> Option<String> {
     for kind in [ArmKind::Direct, ArmKind::Text] {
         let Some(comparison) = lead_against(panel, kind) else { continue };
         let (paired, label) = (&comparison.paired, panel.label(&comparison.against));
-        let (other, time) = (percent(paired.second), paired.time.estimate);
+        let (other, time) = (percent(paired.other_share), paired.time.estimate);
         let _ = write!(text, "; {label} on {other} ({}), in {time:.2} times {label}'s time", finding(paired));
     }
     let _ = match panel.mde {

@@ -12,9 +12,9 @@ Examples:
   avp-bench report runs/pocket-quick --out reports/pocket-quick
   avp-bench report runs/pocket-quick --json > numbers.json
 
-Writes index.html, report.md and plots/*.svg: the same bytes from the same folder.";
+Writes index.html, report.md, plots/*.svg, tables/*.csv and tables/*.parquet: the same bytes from the same folder.";
 
-/// Makes the report of a merged run: a page, Markdown, pictures.
+/// Makes the report of a merged run: a page, Markdown, pictures, tables.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -6,7 +6,7 @@ use super::html::escape;
 use crate::analysis::Merged;
 use crate::trace::Outcome;
 
-/// Bytes of traces in a page at most: some ten thousand answers, which a phone still opens. The run has all of them.
+/// Bytes of traces in a page at most: some ten thousand answers, which a phone still opens. The tables have all of them.
 const MAX_BYTES: usize = 6 << 20;
 
 /// The section's HTML.
@@ -46,10 +46,10 @@ pub(super) fn items(run: &Merged) -> String {
     html.push_str("<label>text <input id=\"text\" type=\"search\" placeholder=\"item, answer or text\"></label>\n</form>\n");
     let _ = write!(html, "<p id=\"count\" class=\"note\" role=\"status\">{shown} answers");
     if shown < run.traces.len() {
-        let _ = write!(html, " of {}; the others are in the run's traces.jsonl", run.traces.len());
+        let _ = write!(html, " of {}; the others are in tables/items.csv", run.traces.len());
     }
     html.push_str(
-        ".</p>\n<noscript><p>The table needs the page's script; the run's traces.jsonl holds the same.</p></noscript>\n\
+        ".</p>\n<noscript><p>The table needs the page's script; tables/items.csv holds the same.</p></noscript>\n\
          <div id=\"items\" class=\"items\"></div>\n<p><button id=\"more\" type=\"button\" hidden>Show more</button></p>\n",
     );
     let labels: serde_json::Map<String, serde_json::Value> =

@@ -50,9 +50,12 @@ fn write(text: &mut String, blocks: &[Block], plots: &[Plot]) {
                 let fence = "`".repeat(longest.max(2) + 1);
                 let _ = writeln!(text, "{fence}\n{code}\n{fence}\n");
             }
-            Block::Items => text.push_str(
-                "Every answer is in the run's `traces.jsonl`; [`index.html`](index.html) shows and filters them.\n\n",
-            ),
+            Block::Items => {
+                text.push_str(
+                    "Every answer is in [`tables/items.csv`](tables/items.csv), every agent's turn in ",
+                );
+                text.push_str("[`tables/agents.csv`](tables/agents.csv); [`index.html`](index.html) shows and filters them.\n\n");
+            }
         }
     }
 }

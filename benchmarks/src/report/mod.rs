@@ -1,4 +1,4 @@
-//! MERGED RUN → `reports/<run>/`: Markdown, one page, pictures. The same bytes from the same folder.
+//! MERGED RUN → `reports/<run>/`: Markdown, one page, pictures, tables. The same bytes from the same folder.
 
 mod content;
 mod document;
@@ -31,6 +31,9 @@ pub enum Error {
     /// A picture that could not be drawn.
     #[error("drawing: {0}")]
     Drawing(String),
+    /// A table that could not be written.
+    #[error("table: {0}")]
+    Table(#[from] crate::table::Error),
 }
 
 /// Result with [`Error`].
@@ -51,7 +54,7 @@ impl Report {
     /// Makes the report of a run. A function of the run alone.
     ///
     /// # Errors
-    /// [`Error`] for what the library that draws refuses.
+    /// [`Error`] for what the libraries that draw and write tables refuse.
     pub fn of(run: &Merged) -> Result<Self> {
         let analysis = Analysis::of(run);
         let plots = plot::all(&analysis).map_err(|error| Error::Drawing(error.to_string()))?;
@@ -61,6 +64,9 @@ impl Report {
         files.insert("index.html".into(), html::html(run, &analysis, &blocks, &plots).into_bytes());
         for plot in &plots {
             files.insert(format!("plots/{}.svg", plot.name).into(), plot.file().into_bytes());
+        }
+        for (name, bytes) in crate::table::files(run, &analysis)? {
+            files.insert(Path::new("tables").join(name), bytes);
         }
         Ok(Self { analysis, blocks, files })
     }

@@ -75,12 +75,12 @@ fn row(pair: &ArmPair) -> [String; 9] {
     [
         if first == second { first.clone() } else { format!("{second} against {first}") },
         paired.items.to_string(),
-        format!("{:.1}", paired.second * 100.0),
-        format!("{:.1}", paired.first * 100.0),
+        format!("{:.1}", paired.other_share * 100.0),
+        format!("{:.1}", paired.share * 100.0),
         words::difference(paired.score, 100.0, 1),
         words::probability(paired.p_holm),
         if paired.is_same() { "no difference".to_owned() } else { finding(paired) },
-        paired.nll.map_or_else(|| "–".to_owned(), |nll| words::difference(nll.nats, 1.0, 2)),
+        paired.nll.map_or_else(|| "–".to_owned(), |nll| words::difference(nll.nats, 1.0, 4)),
         words::ratio(paired.time),
     ]
 }
