@@ -128,6 +128,6 @@ impl Trace {
     /// Bytes over all hops.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
-        self.agents.iter().map(|agent| agent.ledger.wire_bytes).sum()
+        self.agents.iter().fold(0, |sum, agent| sum.saturating_add(agent.ledger.wire_bytes))
     }
 }

@@ -4,6 +4,7 @@ mod synthetic;
 
 use avp_bench::analysis::{Analysis, Comparison, Finding, Merged, Panel, Payment, Question};
 use avp_bench::link_model::Crossover;
+use avp_bench::record::ArmKind;
 use avp_bench::trace::Outcome;
 use synthetic::{Made, arm, told, trace, whole};
 
@@ -68,6 +69,61 @@ fn few_equal_items_are_no_match() {
         "{words}"
     );
     assert_eq!(first(&analysis).mde, None);
+}
+
+/// Times of one arm, an item's made so many times as long.
+fn slowed(mut run: Merged, arm: &str, times: impl Fn(usize) -> f64) -> Merged {
+    for (item, trace) in run.traces.iter_mut().filter(|trace| trace.arm == arm).enumerate() {
+        trace.wall_ms *= times(item);
+    }
+    run
+}
+
+#[test]
+fn more_right_answers_pay_only_in_less_time() {
+    let (some, all): (Vec<bool>, _) = ((0..60).map(|item| item % 4 != 0).collect(), [true; 60]);
+    let with = |times: fn(usize) -> f64| Analysis::of(&slowed(three(&some, &all, &some), "latent@10", times));
+    let even = with(|item| if item % 2 == 0 { 0.2 } else { 4.0 });
+    assert_eq!(comparison(first(&even), "latent@10", "direct").paired.finding, Finding::Better);
+    assert_eq!(verdict(&even, "direct"), Payment::Gains);
+    assert!(!even.answer.headline.contains("pays:"), "{}", even.answer.headline);
+    assert_eq!(verdict(&with(|_| 0.1), "direct"), Payment::Pays);
+    assert_eq!(verdict(&with(|_| 9.0), "direct"), Payment::Trades);
+}
+
+#[test]
+fn a_small_difference_that_was_shown_is_no_match() {
+    let (all, latent): (_, Vec<bool>) = ([true; 900], (0..900).map(|item| item % 50 != 0).collect());
+    let analysis = Analysis::of(&slowed(three(&all, &latent, &all), "latent@10", |_| 0.1));
+    let paired = &comparison(first(&analysis), "latent@10", "direct").paired;
+    // 18 of 900 lost: certain, and within five points.
+    assert!(paired.p_holm < 1e-3 && paired.is_within_margin());
+    assert_eq!(paired.finding, Finding::Worse);
+    assert_eq!(verdict(&analysis, "direct"), Payment::Concedes);
+    let words = analysis.answer.evidence.join(" ");
+    assert!(words.contains("fewer are right, by less than 5 points"), "{words}");
+}
+
+#[test]
+fn five_items_call_no_arm_faster() {
+    let (five, six) = ([true; 5], [true; 6]);
+    let quick = |all: &[bool]| Analysis::of(&slowed(three(all, all, all), "latent@10", |_| 0.01));
+    assert_eq!(verdict(&quick(&five), "direct"), Payment::Undecided);
+    assert_eq!(verdict(&quick(&six), "direct"), Payment::Faster);
+}
+
+#[test]
+fn direct_is_the_arm_of_that_name_wherever_it_stands() {
+    let all = [true; 8];
+    let others = [("prompt-matched", ArmKind::Direct), ("text-cross", ArmKind::Text)];
+    let made = others.map(|(id, kind)| Made { id, label: id, kind, ..arm("direct") });
+    let arms = [made[0], made[1], arm("latent@10"), arm("text"), arm("direct")];
+    let analysis = Analysis::of(&told(&arms.map(|made| (made, &all[..]))));
+    let panel = first(&analysis);
+    assert!(panel.comparisons.iter().any(|one| one.arm == "latent@10" && one.against == "text"));
+    let (direct, evidence) = (panel.label("direct"), analysis.answer.evidence.join(" "));
+    assert!(evidence.contains(&format!("times {direct}'s time")), "{evidence}");
+    assert!(!evidence.contains("prompt-matched"), "{evidence}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use avp_bench::analysis::Merged;
 use avp_bench::report::{Report, escape_html, escape_markdown, terminal_table};
+use avp_bench::trace::Trace;
 use base64::Engine as _;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -60,6 +61,37 @@ fn the_same_run_gives_the_same_bytes() {
     for (name, bytes) in &written.files {
         assert!(&std::fs::read(out.join(name)).unwrap() == bytes, "{}", name.display());
     }
+}
+
+#[test]
+fn traces_that_were_not_merged_or_cannot_be_are_refused() {
+    let mut run = whole(3);
+    let folder = tempfile::tempdir().unwrap();
+    let results = |sum: &str| format!("{{\"traces\":1,\"shards\":1,\"results_sha256\":\"{sum}\"}}");
+    synthetic::save(&run, folder.path()).unwrap();
+    std::fs::write(
+        folder.path().join("results.json"),
+        results(&avp_bench::folder::results_hash(&run.traces)),
+    )
+    .unwrap();
+    assert!(Merged::open(folder.path()).unwrap().results_sha256.is_some());
+    std::fs::write(folder.path().join("results.json"), results(&"ab".repeat(32))).unwrap();
+    let error = Merged::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("merge the shards again"), "{error}");
+    std::fs::remove_file(folder.path().join("results.json")).unwrap();
+    for spoil in [|trace: &mut Trace| trace.nll = Some(1e200), |trace: &mut Trace| trace.wall_ms = -1e300] {
+        let mut run = run.clone();
+        spoil(&mut run.traces[1]);
+        synthetic::save(&run, folder.path()).unwrap();
+        let error = Merged::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
+    run.traces[0].replicate = u32::MAX;
+    run.traces
+        .iter_mut()
+        .flat_map(|trace| &mut trace.agents)
+        .for_each(|agent| agent.ledger.wire_bytes = u64::MAX);
+    assert!(Report::of(&run).is_ok());
 }
 
 #[test]

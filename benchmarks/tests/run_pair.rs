@@ -19,7 +19,7 @@ fn the_same_run_twice_shows_no_difference() {
     let pair = RunPair::of(&run, &again, &[]);
     assert!(pair.identical && pair.unpaired.is_empty());
     assert_eq!(pair.arms.len(), 2 * 19);
-    assert!(pair.arms.iter().all(|arm| arm.paired.is_same() && arm.identical == 6));
+    assert!(pair.arms.iter().all(|arm| arm.answers == 6 && arm.identical == 6));
     let text = compare_table(&pair);
     assert!(text.contains("No difference: every answer") && text.contains("1.10 (1.10–1.10)"), "{text}");
 }
@@ -50,6 +50,27 @@ fn half_the_steps_show_the_paired_difference() {
         "{text}"
     );
     assert!(!text.contains("No difference:"));
+}
+
+#[test]
+fn tasks_of_one_run_alone_and_other_questions_are_said() {
+    let run = whole(4);
+    let mut other = run.clone();
+    for trace in other.traces.iter_mut().filter(|trace| trace.layout == "repeated") {
+        trace.layout = "twice".to_owned();
+    }
+    let pair = RunPair::of(&run, &other, &[]);
+    assert!(!pair.identical && pair.warnings.is_empty());
+    let alone: Vec<&str> = pair.unpaired.iter().map(|(_, what)| what.as_str()).collect();
+    assert_eq!(alone, ["relay, repeated", "relay, twice"]);
+    assert!(!compare_table(&pair).contains("No difference:"));
+
+    let mut changed = run.clone();
+    changed.traces.iter_mut().for_each(|trace| trace.gold.push('?'));
+    changed.record.provenance.machine.insert("threads".to_owned(), "2".to_owned());
+    let pair = RunPair::of(&run, &changed, &[]);
+    assert_eq!(pair.warnings.len(), 2, "{:?}", pair.warnings);
+    assert!(compare_table(&pair).contains("warning: 4 items have another gold answer"));
 }
 
 #[test]

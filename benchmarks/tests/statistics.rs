@@ -77,7 +77,9 @@ fn score_intervals_as_the_numerical_likelihood() {
 #[test]
 fn holm_as_statsmodels() {
     for case in cases("holm") {
-        for (found, expected) in holm(&numbers(&case["p"])).iter().zip(case["adjusted"].as_array().unwrap()) {
+        let (adjusted, expected) = (holm(&numbers(&case["p"])), case["adjusted"].as_array().unwrap());
+        assert_eq!(adjusted.len(), expected.len());
+        for (found, expected) in adjusted.iter().zip(expected) {
             near(*found, expected, 1e-12, "adjusted");
         }
     }

@@ -13,6 +13,7 @@ import argparse
 import datetime
 import importlib.util
 import json
+import os
 import pathlib
 import platform
 import re
@@ -49,8 +50,11 @@ def run(command):
 
 
 def card():
-    """Name and driver of the first card, and the driver's CUDA."""
-    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader", "--id=0"]
+    """Name and driver of the first card that programs see, and the driver's CUDA."""
+    # CUDA counts the fastest first unless told otherwise, nvidia-smi by the bus.
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() or "0"
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader", f"--id={first}"]
     name, driver, memory = (part.strip() for part in run(query).stdout.strip().split(","))
     cuda = re.search(r"CUDA Version: *([0-9.]+)", run(["nvidia-smi"]).stdout)
     return {"card": f"{name}, {memory}", "driver": driver, "CUDA": cuda.group(1) if cuda else "unknown"}, name
@@ -60,7 +64,10 @@ def parity(arguments, model, onto, dtype):
     """What the example says; None when it did not get to its end."""
     command = [str(arguments.programs / "parity"), str(model), "--device", arguments.device, "--dtype", dtype, "--json"]
     done = run(command + [word for target in onto for word in ("--onto", target)])
-    return json.loads(done.stdout) if done.stdout.strip() else None
+    try:
+        return json.loads(done.stdout)
+    except json.JSONDecodeError:
+        return None
 
 
 def times(arguments, dtype, torch_dtype):
@@ -69,7 +76,12 @@ def times(arguments, dtype, torch_dtype):
     torch_device = "cuda" if arguments.device == "cuda" else "cpu"
     sides, ours, torch = [], [], []
     if all(importlib.util.find_spec(name) for name in ("torch", "transformers", "avp")):
-        sides.append(runtime.Worker("torch", "torch", arguments.model, "--device", torch_device, "--dtype", torch_dtype))
+        try:
+            side = runtime.Worker("torch", "torch", arguments.model, "--device", torch_device, "--dtype", torch_dtype)
+            sides.append(side)
+        except SystemExit as ended:
+            print(ended, file=sys.stderr)
+            torch = [None]
     passes = PASSES[arguments.device]
     for _ in range(ROUNDS[arguments.device]):
         done = run([*command, "--rounds", str(passes), "--json"])

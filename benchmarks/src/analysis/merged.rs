@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::folder;
 use crate::record::RunRecord;
 use crate::trace::Trace;
 
@@ -25,6 +26,17 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// Results that are none.
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    /// Traces that are not those which were merged.
+    #[error("{path}: {what}")]
+    Other {
+        /// Which file.
+        path: PathBuf,
+        /// What was expected, and what was found.
+        what: String,
     },
     /// A record or a trace that is none.
     #[error("{path}, line {line}: {what}")]
@@ -72,7 +84,17 @@ impl Merged {
         let record: RunRecord =
             serde_json::from_str(&text).map_err(|error| wrong(error.line() as u64, error.to_string()))?;
         let traces = read_traces(&folder.join(TRACES), &record)?;
-        let results_sha256 = crate::folder::read_results(folder).ok().map(|results| results.results_sha256);
+        let results_sha256 = match folder::read_results(folder) {
+            Ok(results) => Some(results.results_sha256),
+            Err(folder::Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        let found = folder::results_hash(&traces);
+        if let Some(other) = results_sha256.as_ref().filter(|sum| **sum != found) {
+            let what =
+                format!("traces with the results' hash {other}, found {found}; merge the shards again");
+            return Err(Error::Other { path: folder.join(TRACES), what });
+        }
         Ok(Self { record, traces, results_sha256 })
     }
 
@@ -82,6 +104,21 @@ impl Merged {
         traces.sort_by(|a, b| a.key().cmp(&b.key()));
         Self { record, traces, results_sha256: None }
     }
+}
+
+/// Largest time in milliseconds, thirty years, and largest likelihood in nats. Sums and squares of more would leave the numbers
+/// that tables and axes are made of.
+const MOST: f64 = 1e12;
+
+fn is_plausible(trace: &Trace) -> bool {
+    let fits = |value: f64| value.abs() <= MOST;
+    let agents = trace.agents.iter().all(|agent| {
+        let t = &agent.times;
+        [t.prefill_ms, t.latent_ms, t.encode_ms, t.decode_ms, t.generate_ms, t.first_token_ms]
+            .into_iter()
+            .all(fits)
+    });
+    agents && trace.nll.is_none_or(fits) && fits(trace.wall_ms) && fits(trace.overhead_ms)
 }
 
 fn read_traces(path: &Path, record: &RunRecord) -> Result<Vec<Trace>> {
@@ -97,6 +134,9 @@ fn read_traces(path: &Path, record: &RunRecord) -> Result<Vec<Trace>> {
             break;
         }
         let trace: Trace = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        if !is_plausible(&trace) {
+            return Err(wrong(format!("times and likelihoods of at most {MOST:e} either way")));
+        }
         if !arms.contains(trace.arm.as_str()) {
             return Err(wrong(format!("an arm of the record, found {:?}", trace.arm)));
         }

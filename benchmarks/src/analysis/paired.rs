@@ -25,7 +25,7 @@ pub enum Finding {
     Better,
     /// Fewer are.
     Worse,
-    /// Within [`MARGIN`] of each other: both one-sided tests say so after Holm's correction.
+    /// Within [`MARGIN`] of each other, and no difference shown: both one-sided tests say so after Holm's correction.
     Matches,
     /// Neither was shown.
     Undecided,
@@ -122,21 +122,22 @@ impl Paired {
     }
 
     fn decide(&mut self) {
-        self.finding = if self.match_p_holm < ALPHA {
-            Finding::Matches
-        } else if self.p_holm < ALPHA && self.difference.estimate > 0.0 {
+        // A difference that was shown is one, however small: many items show it and that it is within the margin.
+        self.finding = if self.p_holm < ALPHA && self.difference.estimate > 0.0 {
             Finding::Better
         } else if self.p_holm < ALPHA {
             Finding::Worse
+        } else if self.is_within_margin() {
+            Finding::Matches
         } else {
             Finding::Undecided
         };
     }
 
-    /// Whether nothing that was measured differs but time.
+    /// Whether they were shown to be within [`MARGIN`] of each other, be there a difference or none.
     #[must_use]
-    pub fn is_same(&self) -> bool {
-        self.discordance.share() == 0.0 && self.nll.is_none_or(|nll| nll.nats == Interval::default())
+    pub fn is_within_margin(&self) -> bool {
+        self.match_p_holm < ALPHA
     }
 }
 

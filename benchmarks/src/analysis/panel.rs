@@ -138,7 +138,7 @@ impl Panel {
             task: traces.first().map_or_else(String::new, |trace| trace.task.clone()),
             layout: traces.first().map_or_else(String::new, |trace| trace.layout.clone()),
             items,
-            replicates: traces.iter().map(|trace| trace.replicate + 1).max().unwrap_or(0),
+            replicates: traces.iter().map(|trace| trace.replicate.saturating_add(1)).max().unwrap_or(0),
             mde: standard_mde(items),
             lead: lead.map(|arm| arm.id.clone()),
             comparisons: comparisons.collect(),
@@ -180,7 +180,7 @@ pub(super) fn samples<'a>(traces: &[&'a Trace]) -> Samples<'a> {
 fn is_without(arm: &ArmRecord, traces: &[&Trace]) -> bool {
     let empty = |trace: &&Trace| {
         trace.agents.len() <= 1
-            && trace.agents.iter().all(|agent| agent.ledger.reused + agent.ledger.latent == 0)
+            && trace.agents.iter().all(|agent| agent.ledger.reused == 0 && agent.ledger.latent == 0)
     };
     arm.kind == ArmKind::Control && traces.iter().filter(|trace| trace.outcome != Outcome::Error).all(empty)
 }
@@ -202,10 +202,17 @@ fn lead<'a>(arms: &[&'a ArmRecord], kind: ArmKind) -> Option<&'a ArmRecord> {
     arms.iter().copied().filter(|arm| arm.kind == kind).rev().max_by_key(|arm| own(arm))
 }
 
+/// Arms of a kind, the one that gives it its name first: `prompt-matched` is a Direct arm, and `text-cross` one of text.
+fn of_kind<'a>(arms: &[&'a ArmRecord], kind: ArmKind) -> Vec<&'a ArmRecord> {
+    let mut found: Vec<_> = arms.iter().copied().filter(|arm| arm.kind == kind).collect();
+    found.sort_by_key(|arm| !matches!(arm.id.as_str(), "direct" | "text"));
+    found
+}
+
 /// Who is compared with whom: every way to hand over with Direct and the first Text arm, projections with every Text arm, every
 /// control with the arm that it is of, or with the leading one.
 fn pairs<'a>(arms: &[&'a ArmRecord]) -> Vec<(&'a ArmRecord, &'a ArmRecord, Question)> {
-    let of = |kind| arms.iter().copied().filter(move |arm| arm.kind == kind);
+    let of = |kind| of_kind(arms, kind).into_iter();
     let handed = || arms.iter().copied().filter(|arm| matches!(arm.kind, ArmKind::Latent | ArmKind::Rosetta));
     let mut pairs = Vec::new();
     for direct in of(ArmKind::Direct) {

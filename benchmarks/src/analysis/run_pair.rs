@@ -1,6 +1,6 @@
 //! Two merged runs, item by item and arm by arm → what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -19,9 +19,11 @@ pub struct RunPair {
     pub run_sha256: [String; 2],
     /// Whether every answer, likelihood and token count of one is that of the other; times are left out.
     pub identical: bool,
+    /// What makes the comparison less than it seems: other data, another machine.
+    pub warnings: Vec<String>,
     /// Arms of both, on each task in each layout.
     pub arms: Vec<ArmPair>,
-    /// Arms of one run alone, with its name.
+    /// Arms, and tasks in a layout, of one run alone, with its name.
     pub unpaired: Vec<(String, String)>,
 }
 
@@ -38,6 +40,8 @@ pub struct ArmPair {
     pub labels: [String; 2],
     /// Answers of the two that are the same in text, likelihood and tokens.
     pub identical: u64,
+    /// Answers of the two that were held against each other.
+    pub answers: u64,
     /// The second run's arm against the first run's.
     #[serde(rename = "second_against_first")]
     pub paired: Paired,
@@ -63,24 +67,33 @@ impl RunPair {
         let (a, b) = (groups(first), groups(second));
         let mut pairs = Vec::new();
         let mut identical = first.traces.len() == second.traces.len() && unpaired.is_empty();
-        let mut settings: Vec<(&str, &str)> = a.keys().map(|key| (key.0, key.1)).collect();
-        settings.dedup();
+        let of =
+            |groups: &Groups<'_>| groups.keys().map(|key| (key.0.to_owned(), key.1.to_owned())).collect();
+        let held: [BTreeSet<(String, String)>; 2] = [of(&a), of(&b)];
+        let settings: Vec<_> = held[0].intersection(&held[1]).collect();
+        let alone: Vec<(usize, String)> = held[0]
+            .symmetric_difference(&held[1])
+            .map(|setting| (usize::from(!held[0].contains(setting)), format!("{}, {}", setting.0, setting.1)))
+            .collect();
+        identical &= alone.is_empty();
         for (task, layout) in settings {
             for &(one, other) in &arms {
-                let (Some(x), Some(y)) = (a.get(&(task, layout, &one.id)), b.get(&(task, layout, &other.id)))
-                else {
+                let held = (a.get(&(task, layout, &one.id)), b.get(&(task, layout, &other.id)));
+                let (Some(x), Some(y)) = held else {
+                    identical &= held.0.is_none() && held.1.is_none();
                     continue;
                 };
-                let same = same(x, y);
+                let (same, answers) = (same(x, y), x.len().max(y.len()) as u64);
                 identical &= same == x.len() as u64 && x.len() == y.len();
                 let (x, y): (Samples<'_>, Samples<'_>) = (samples(x), samples(y));
                 let Some(paired) = Paired::of(&y, &x) else { continue };
                 pairs.push(ArmPair {
-                    task: task.to_owned(),
-                    layout: layout.to_owned(),
+                    task: task.clone(),
+                    layout: layout.clone(),
                     arms: [one.id.clone(), other.id.clone()],
                     labels: [one.label.clone(), other.label.clone()],
                     identical: same,
+                    answers,
                     paired,
                 });
             }
@@ -88,15 +101,45 @@ impl RunPair {
         correct(pairs.iter_mut().map(|pair| &mut pair.paired));
         let name = |run: &Merged| run.record.run["name"].as_str().unwrap_or("run").to_owned();
         let runs = [name(first), name(second)];
-        let unpaired = unpaired.into_iter().map(|(run, arm)| (runs[run].clone(), arm.id.clone())).collect();
+        let arms_alone = unpaired.into_iter().map(|(run, arm)| (run, arm.id.clone()));
+        let unpaired = arms_alone.chain(alone).map(|(run, what)| (runs[run].clone(), what)).collect();
         Self {
             runs,
             run_sha256: [first.record.run_sha256.clone(), second.record.run_sha256.clone()],
             identical: identical && !pairs.is_empty(),
+            warnings: warnings(first, second),
             arms: pairs,
             unpaired,
         }
     }
+}
+
+/// Where two runs are not of the same questions or not of the same machine.
+fn warnings(first: &Merged, second: &Merged) -> Vec<String> {
+    let gold = |run: &Merged| -> BTreeMap<(String, String), String> {
+        let of = |trace: &Trace| ((trace.task.clone(), trace.item.clone()), trace.gold.clone());
+        run.traces.iter().map(of).collect()
+    };
+    let (a, b) = (gold(first), gold(second));
+    let other = a.iter().filter(|(item, gold)| b.get(*item).is_some_and(|other| other != *gold)).count();
+    let mut found = Vec::new();
+    if other > 0 {
+        found.push(format!(
+            "{other} items have another gold answer under the same id: these are not the same questions"
+        ));
+    }
+    let [was, is] = [first, second].map(|run| &run.record.provenance);
+    for (task, sum) in &was.data {
+        if is.data.get(task).is_some_and(|other| other != sum) {
+            found.push(format!("the data of {task} is not the same in both; items are paired by id"));
+        }
+    }
+    if was.machine != is.machine {
+        found.push(
+            "the runs are of two machines or settings of one: times say nothing of the arms".to_owned(),
+        );
+    }
+    found
 }
 
 /// Traces of an item and replicate that say the same, times aside.

@@ -13,8 +13,12 @@ use crate::record::ArmKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Payment {
-    /// At least as many right answers, in less time; or more right answers in no more time.
+    /// As many right answers or more, in less time.
     Pays,
+    /// More right answers; time does not tell.
+    Gains,
+    /// Fewer right answers, by less than the margin, in less time.
+    Concedes,
     /// Fewer right answers; or as many, in more time.
     DoesNotPay,
     /// More right answers, in more time.
@@ -33,6 +37,8 @@ impl Payment {
     pub fn words(self) -> &'static str {
         match self {
             Self::Pays => "pays",
+            Self::Gains => "more right; time undecided",
+            Self::Concedes => "faster, a little less right",
             Self::DoesNotPay => "does not pay",
             Self::Trades => "more right, slower",
             Self::Faster => "faster; a match not shown",
@@ -45,6 +51,8 @@ impl Payment {
     fn clause(self) -> &'static str {
         match self {
             Self::Pays => "it pays",
+            Self::Gains => "more is right, and time is undecided",
+            Self::Concedes => "it is faster, and a little less is right",
             Self::DoesNotPay => "it does not pay",
             Self::Trades => "it buys right answers with time",
             Self::Faster => "it is faster, but as many right answers are not shown",
@@ -54,14 +62,21 @@ impl Payment {
     }
 }
 
+/// Items below which time says nothing: five that all come out the same way are one chance in sixteen, two-sided, and an interval
+/// of a median of so few is too narrow.
+const FEWEST_TIMED: u64 = 6;
+
 /// Whether an arm is worth it. Time is the harness's, on one machine, without a link: what a link adds is [`crate::link_model`]'s.
 #[must_use]
 pub fn payment(paired: &Paired) -> Payment {
-    let (faster, slower) = (paired.time.high < 1.0, paired.time.low > 1.0);
+    let told = paired.items >= FEWEST_TIMED;
+    let (faster, slower) = (told && paired.time.high < 1.0, told && paired.time.low > 1.0);
     match paired.finding {
+        Finding::Worse if faster && paired.is_within_margin() => Payment::Concedes,
         Finding::Worse => Payment::DoesNotPay,
         Finding::Better if slower => Payment::Trades,
-        Finding::Better => Payment::Pays,
+        Finding::Better if faster => Payment::Pays,
+        Finding::Better => Payment::Gains,
         Finding::Matches if faster => Payment::Pays,
         Finding::Matches if slower => Payment::DoesNotPay,
         Finding::Undecided if faster => Payment::Faster,
@@ -167,7 +182,11 @@ fn evidence(panel: &Panel) -> Option<String> {
         let _ = write!(text, "; {label} on {other} ({}), in {time:.2} times {label}'s time", finding(paired));
     }
     let _ = match panel.mde {
-        Some(mde) => write!(text, ". So many items show differences of {:.0} points or more.", mde * 100.0),
+        Some(mde) => write!(
+            text,
+            ". One comparison of so many items, by itself, shows differences of {:.0} points or more.",
+            mde * 100.0
+        ),
         None => write!(text, ". So few items show no difference of the usual size."),
     };
     let unbeaten = panel.comparisons.iter().filter(|comparison| {
@@ -196,9 +215,14 @@ fn evidence(panel: &Panel) -> Option<String> {
 /// `a match within 5 points`, `neither a difference nor a match shown`.
 #[must_use]
 pub fn finding(paired: &Paired) -> String {
+    let by = if paired.is_within_margin() {
+        format!(", by less than {:.0} points", MARGIN * 100.0)
+    } else {
+        String::new()
+    };
     match paired.finding {
-        Finding::Better => "more are right".to_owned(),
-        Finding::Worse => "fewer are right".to_owned(),
+        Finding::Better => format!("more are right{by}"),
+        Finding::Worse => format!("fewer are right{by}"),
         Finding::Matches => format!("a match within {:.0} points", MARGIN * 100.0),
         Finding::Undecided => "neither a difference nor a match shown".to_owned(),
     }
@@ -225,14 +249,23 @@ pub fn bandwidth(bits: f64) -> String {
     format!("{} {unit}", three_digits(bits / size))
 }
 
+/// Smallest number that is written out; below, powers of ten are easier to read than zeros.
+const WRITTEN_OUT: f64 = 1e-4;
+
 /// Three significant digits at most, without zeros behind the point.
 pub(crate) fn three_digits(value: f64) -> String {
-    let places = if value.abs() >= 100.0 {
-        0
-    } else if value.abs() >= 10.0 {
-        1
-    } else {
-        2
+    let size = value.abs();
+    if size > 0.0 && size < WRITTEN_OUT {
+        return format!("{value:.1e}");
+    }
+    let places = match size {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        0.1.. => 3,
+        0.01.. => 4,
+        0.001.. => 5,
+        _ => 6,
     };
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -248,5 +281,21 @@ fn list(words: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::three_digits;
+
+    #[test]
+    fn three_digits_are_kept_whatever_the_size() {
+        let shown =
+            [1234.0, 99.97, 12.345, 1.5, 0.375, 0.0374, 0.003_71, 0.000_271, 2.7e-5, 0.0].map(three_digits);
+        assert_eq!(
+            shown,
+            ["1234", "100", "12.3", "1.5", "0.375", "0.0374", "0.00371", "0.000271", "2.7e-5", "0"]
+        );
+        assert_eq!(three_digits(-0.0042), "-0.0042");
     }
 }

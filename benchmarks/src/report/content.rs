@@ -98,14 +98,16 @@ fn methods(analysis: &Analysis) -> Vec<String> {
              correction. Without that nothing is said to match: no difference found is undecided."
         ),
         format!(
-            "The detectable difference is what so many items show with power {POWER} at {ALPHA}, two-sided, where {:.0} % of the \
+            "The detectable difference is what one comparison of so many items shows, before Holm's correction, with power {POWER} at {ALPHA}, two-sided, where {:.0} % of the \
              items tell two arms apart (Connor's formula).",
             DISCORDANCE * 100.0
         ),
         "ΔNLL is the gold answer's negative log-likelihood behind each arm's last prompt, teacher-forced: no sampling, one pass. \
          Differences have Student's paired interval and test."
             .to_owned(),
-        "Times of arms are interleaved item by item on one machine. Ratios are of medians, with a paired bootstrap over items.".to_owned(),
+        "Times of arms are interleaved item by item on one machine. Ratios are of medians, with a paired bootstrap over items; they \
+         are not corrected for being many, and fewer than six items are not enough to call an arm faster or slower."
+            .to_owned(),
         "Break-even: the difference of two arms' times in decoded tokens. Positive, the other arm would have to write so many more \
          tokens to be as slow; negative, this arm is ahead by that many."
             .to_owned(),

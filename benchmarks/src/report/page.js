@@ -15,7 +15,7 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  const round = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3).replace(/\.?0+$/, ""));
+  const round = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3))));
   const bytes = (value) => (value < 1000 ? `${value} B` : value < 1e6 ? `${round(value / 1e3)} kB` : `${round(value / 1e6)} MB`);
   const parts = (pairs) => pairs.filter(([value]) => value > 0).map(([value, words]) => words(value)).join(" · ");
 

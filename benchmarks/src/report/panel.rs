@@ -16,7 +16,9 @@ pub(super) fn panel(panel: &Panel, families: Families, plots: Vec<String>) -> Ve
         _ => "",
     };
     let mde = match panel.mde {
-        Some(mde) => format!("Detectable difference: {:.1} points.", mde * 100.0),
+        Some(mde) => {
+            format!("Detectable difference of one comparison by itself: {:.1} points.", mde * 100.0)
+        }
         None => "Too few items for a detectable difference.".to_owned(),
     };
     let answers = match panel.replicates {
@@ -184,8 +186,12 @@ fn tokens(panel: &Panel) -> Table {
         "bits a kB",
     ];
     let mut table = Table::new("Tokens and bytes", &head, note);
-    let computed = |kind| Some(panel.arms.iter().find(|arm| arm.kind == kind)?.tokens.computed());
-    let (direct, text) = (computed(ArmKind::Direct), computed(ArmKind::Text));
+    // The arm that gives the kind its name, before others of it.
+    let computed = |id, kind| {
+        let arm = panel.arm(id).or_else(|| panel.arms.iter().find(|arm| arm.kind == kind))?;
+        Some(arm.tokens.computed())
+    };
+    let (direct, text) = (computed("direct", ArmKind::Direct), computed("text", ArmKind::Text));
     for arm in &panel.arms {
         let t = &arm.tokens;
         let saved = |other: Option<f64>| match other {

@@ -63,8 +63,11 @@ pub fn compare_table(pair: &RunPair) -> String {
     if !pair.unpaired.is_empty() {
         text.push('\n');
     }
-    for (run, arm) in &pair.unpaired {
-        let _ = writeln!(text, "{arm} of {run} has no partner (--pair names one)");
+    for (run, what) in &pair.unpaired {
+        let _ = writeln!(text, "{what} of {run} has no partner (--pair names one for an arm)");
+    }
+    for warning in &pair.warnings {
+        let _ = writeln!(text, "warning: {warning}");
     }
     text
 }
@@ -79,7 +82,7 @@ fn row(pair: &ArmPair) -> [String; 9] {
         format!("{:.1}", paired.share * 100.0),
         words::difference(paired.score, 100.0, 1),
         words::probability(paired.p_holm),
-        if paired.is_same() { "no difference".to_owned() } else { finding(paired) },
+        if pair.identical == pair.answers { "no difference".to_owned() } else { finding(paired) },
         paired.nll.map_or_else(|| "–".to_owned(), |nll| words::difference(nll.nats, 1.0, 4)),
         words::ratio(paired.time),
     ]

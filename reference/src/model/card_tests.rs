@@ -55,7 +55,7 @@ fn latent_steps_are_the_hosts() {
             };
             let (expected, found) = (run(&host).unwrap(), run(&card).unwrap());
             let width = host.info().hidden_dim;
-            assert_eq!(states(&expected).len(), 9 * width);
+            assert_eq!([states(&expected).len(), states(&found).len()], [9 * width; 2]);
             for (step, (found, expected)) in
                 states(&found).chunks(width).zip(states(&expected).chunks(width)).enumerate()
             {
