@@ -32,3 +32,21 @@ impl Audit {
         self.gold == self.items && self.empty == 0 && self.foreign == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scorer_is_good_when_it_takes_all_nothing_and_none() {
+        let good = Audit { items: 3, gold: 3, foreign_of: 2, ..Audit::default() };
+        assert!(good.is_good());
+        for bad in [
+            Audit { gold: 2, ..good.clone() },
+            Audit { empty: 1, ..good.clone() },
+            Audit { foreign: 1, ..good },
+        ] {
+            assert!(!bad.is_good(), "{bad:?}");
+        }
+    }
+}

@@ -33,7 +33,7 @@ fn lists_and_audits() {
 }
 
 #[test]
-fn a_scorer_that_takes_anothers_answer_stops_the_run() {
+fn items_that_make_no_run_are_refused() {
     let run = RUN.replace("kind: relay", "kind: text\n    file: items.jsonl");
     let place = Place::new(&run);
     let item = |id: &str, answer: &str| {
@@ -42,7 +42,8 @@ fn a_scorer_that_takes_anothers_answer_stops_the_run() {
     fs::write(place.folder.path().join("items.jsonl"), item("1", "red") + &item("2", "red car")).unwrap();
     let output = place.run(&[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("1 of 2 answers to another item"), "{}", stderr(&output));
+    // The answers may contain each other; the contexts may not all be one, where an arm takes another's.
+    assert!(stderr(&output).contains("a second context for foreign@"), "{}", stderr(&output));
     fs::write(place.folder.path().join("items.jsonl"), item("1", "red") + &item("1", "blue")).unwrap();
     assert!(stderr(&place.run(&[])).contains("found \"1\" twice"));
     fs::write(place.folder.path().join("items.jsonl"), item("1", "red") + "{\"id\":\"2\"}\n").unwrap();
