@@ -280,7 +280,8 @@ fn folders_that_are_no_merged_run_are_refused() {
     assert!(refused(lines[0][..40].to_owned()).contains("line 1"));
     let other = Made { id: "unknown", ..arm("direct") };
     let line = serde_json::to_string(&trace(&other, "withheld", 0, true)).unwrap();
-    assert!(refused(line).contains("an arm of the record"));
+    assert!(refused(format!("{line}\n")).contains("an arm of the record"));
+    assert!(refused(line).contains("a whole trace on line 1"));
     std::fs::remove_file(folder.path().join("record.json")).unwrap();
     assert!(Merged::open(folder.path()).unwrap_err().to_string().contains("record.json"));
 }

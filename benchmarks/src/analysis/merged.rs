@@ -1,25 +1,17 @@
 //! FOLDER → TRACES: what `merge` left, checked.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::folder;
+use crate::folder::{self, Folder, TRACES};
 use crate::record::RunRecord;
 use crate::trace::Trace;
-
-/// The record's file in a merged folder.
-pub const RECORD: &str = "record.json";
-/// The traces' file in a merged folder.
-pub const TRACES: &str = "traces.jsonl";
-/// Bytes of a record or of a trace at most. A trace holds an item's texts, a few kilobytes each; this is a thousand of those.
-const MAX_BYTES: u64 = 16 << 20;
 
 /// Why a folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that is not there, or cannot be read or written.
+    /// A report's file that cannot be written.
     #[error("{path}: {error}")]
     File {
         /// Which.
@@ -27,7 +19,7 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
-    /// Results that are none.
+    /// A record, traces or results that are not there or are none.
     #[error(transparent)]
     Folder(#[from] folder::Error),
     /// Traces that are not those which were merged.
@@ -38,7 +30,7 @@ pub enum Error {
         /// What was expected, and what was found.
         what: String,
     },
-    /// A record or a trace that is none.
+    /// A trace that has no place in the run.
     #[error("{path}, line {line}: {what}")]
     Content {
         /// Which file.
@@ -76,14 +68,9 @@ impl Merged {
     /// # Errors
     /// [`Error`] for files that are missing, and for lines that are no traces, are not in order, or are of no arm of the record.
     pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join(RECORD);
-        let mut text = String::new();
-        let file = File::open(&path).map_err(Error::file(&path))?;
-        file.take(MAX_BYTES).read_to_string(&mut text).map_err(Error::file(&path))?;
-        let wrong = |line: u64, what: String| Error::Content { path: path.clone(), line, what };
-        let record: RunRecord =
-            serde_json::from_str(&text).map_err(|error| wrong(error.line() as u64, error.to_string()))?;
-        let traces = read_traces(&folder.join(TRACES), &record)?;
+        let record = Folder::existing(folder)?.record()?;
+        let traces = folder::read_traces(folder)?;
+        check(&folder.join(TRACES), &record, &traces)?;
         let results_sha256 = match folder::read_results(folder) {
             Ok(results) => Some(results.results_sha256),
             Err(folder::Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => None,
@@ -121,31 +108,22 @@ fn is_plausible(trace: &Trace) -> bool {
     agents && trace.nll.is_none_or(fits) && fits(trace.wall_ms) && fits(trace.overhead_ms)
 }
 
-fn read_traces(path: &Path, record: &RunRecord) -> Result<Vec<Trace>> {
+/// Whether the traces are of the record's arms, in order, none twice, with numbers that tables can hold.
+fn check(path: &Path, record: &RunRecord, traces: &[Trace]) -> Result<()> {
     let arms: BTreeSet<&str> = record.arms.iter().map(|arm| arm.id.as_str()).collect();
-    let mut file = BufReader::new(File::open(path).map_err(Error::file(path))?);
-    let mut traces: Vec<Trace> = Vec::new();
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        bytes.clear();
-        let wrong = |what: String| Error::Content { path: path.to_owned(), line, what };
-        let read = file.by_ref().take(MAX_BYTES).read_until(b'\n', &mut bytes);
-        if read.map_err(Error::file(path))? == 0 {
-            break;
-        }
-        let trace: Trace = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        if !is_plausible(&trace) {
-            return Err(wrong(format!("times and likelihoods of at most {MOST:e} either way")));
+    let mut last: Option<&Trace> = None;
+    for (line, trace) in (1..).zip(traces) {
+        let wrong = |what: String| Err(Error::Content { path: path.to_owned(), line, what });
+        if !is_plausible(trace) {
+            return wrong(format!("times and likelihoods of at most {MOST:e} either way"));
         }
         if !arms.contains(trace.arm.as_str()) {
-            return Err(wrong(format!("an arm of the record, found {:?}", trace.arm)));
+            return wrong(format!("an arm of the record, found {:?}", trace.arm));
         }
-        if traces.last().is_some_and(|last| last.key() >= trace.key()) {
-            return Err(wrong(
-                "traces sorted by task, layout, item, arm and replicate, none twice".to_owned(),
-            ));
+        if last.is_some_and(|last| last.key() >= trace.key()) {
+            return wrong("traces sorted by task, layout, item, arm and replicate, none twice".to_owned());
         }
-        traces.push(trace);
+        last = Some(trace);
     }
-    Ok(traces)
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use merged::{Error, Merged, RECORD, Result, TRACES};
+pub use merged::{Error, Merged, Result};
 pub use paired::{Finding, Likelihood, MARGIN, Paired, Samples, correct};
 pub use panel::{Comparison, LENGTHS, LengthShare, Link, Oracle, PREFIX, Panel, Question};
 pub use run_pair::{ArmPair, RunPair};

@@ -15,7 +15,7 @@ use crate::run_file::hex;
 use crate::trace::{Times, Trace};
 
 /// All traces.
-const TRACES: &str = "traces.jsonl";
+pub(crate) const TRACES: &str = "traces.jsonl";
 /// What they come to.
 const RESULTS: &str = "results.json";
 
@@ -42,16 +42,27 @@ pub fn read_results(folder: &Path) -> Result<Results> {
 /// The traces of a folder that was merged.
 ///
 /// # Errors
-/// When it was not.
+/// When it was not, and for lines that are no traces.
 pub fn read_traces(folder: &Path) -> Result<Vec<Trace>> {
     let path = folder.join(TRACES);
-    Ok(read_lines(&path, &File::open(&path).map_err(at(&path))?)?.0)
+    let file = File::open(&path).map_err(at(&path))?;
+    let (traces, whole) = read_lines(&path, &file)?;
+    let length = file.metadata().map_err(at(&path))?.len();
+    // Merged traces are written in full or not at all: what is cut was not cut by a killed process.
+    if whole != length {
+        return Err(broken(
+            &path,
+            format!("a whole trace on line {}, found {} bytes of one", traces.len() + 1, length - whole),
+        ));
+    }
+    Ok(traces)
 }
 
 /// Puts a run's shards together: writes the sorted traces and their results.
 ///
 /// # Errors
-/// [`Error::Broken`] where the oracle arm disagreed; [`Error::Gaps`] for shards that are missing or not done, traces that are missing, and traces that are there twice.
+/// [`Error::Broken`] where the oracle arm disagreed; [`Error::Gaps`] for shards that are missing or not done, traces that are
+/// missing, and traces that are there twice.
 pub fn merge(path: &Path) -> Result<(Results, Vec<Trace>)> {
     let record = Folder::existing(path)?.record()?;
     let (shards, mut traces) = collect(path)?;

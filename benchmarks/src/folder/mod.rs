@@ -26,6 +26,7 @@ use crate::run_file::{Difference, differences};
 
 pub use error::{Error, Result};
 use error::{at, broken};
+pub(crate) use merge::TRACES;
 pub use merge::{Results, merge, read_results, read_traces, results_hash};
 pub use shard::{Shard, shard_of};
 
