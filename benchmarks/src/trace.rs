@@ -3,6 +3,8 @@
 //! Everything but [`Times`] and the peak of memory is a function of the run file, the models and the data. The results' hash
 //! leaves those two out, so that it is the same for every order, shard and resumption.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// How an answer came out.
@@ -45,6 +47,9 @@ pub struct Trace {
     pub answer: Option<String>,
     /// What it should be.
     pub gold: String,
+    /// Further marks of the answer by name, each from 0 to 1: `compat` by the upstream project's scorer, `f1` of words, and so on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, f64>,
     /// Negative log-likelihood of the gold answer behind the last agent's prompt, teacher-forced, in nats over all of its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nll: Option<f64>,

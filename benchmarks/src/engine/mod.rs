@@ -10,6 +10,7 @@ mod provenance;
 mod randomness;
 mod scene;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use avp::model::{Finish, Prompt};
@@ -248,6 +249,7 @@ impl Engine {
             error: None,
             answer: None,
             gold: scene.item.answer.clone(),
+            marks: BTreeMap::new(),
             nll: None,
             nll_tokens: 0,
             prompt_tokens: 0,

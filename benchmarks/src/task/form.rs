@@ -109,6 +109,7 @@ mod tests {
             question: "q".into(),
             answer: answer.into(),
             reply: answer.into(),
+            fields: std::collections::BTreeMap::new(),
         }
     }
 

@@ -4,6 +4,7 @@ mod audit;
 mod form;
 mod text;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ pub struct TaskItem {
     pub answer: String,
     /// How the right answer is said.
     pub reply: String,
+    /// Other texts of the data set by name, for prompts and scorers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// A task with its items.
@@ -171,6 +175,7 @@ fn relay_items(file: &TaskFile) -> Result<(Vec<TaskItem>, Vec<u8>)> {
         question: item.asked.question,
         answer: item.asked.answer,
         reply: item.asked.reply,
+        fields: BTreeMap::new(),
     });
     Ok((items.collect(), bytes))
 }

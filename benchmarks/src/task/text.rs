@@ -1,5 +1,7 @@
 //! JSON LINES → ITEMS: any text with questions.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::TaskItem;
@@ -35,6 +37,7 @@ pub(super) fn items(bytes: &[u8]) -> Result<Vec<TaskItem>, String> {
                 question: line.question,
                 reply: line.answer.clone(),
                 answer: line.answer,
+                fields: BTreeMap::new(),
             })
         })
         .collect()

@@ -199,6 +199,7 @@ pub(crate) fn trace(made: &Made, layout: &str, item: u64, right: bool) -> Trace 
         error: None,
         answer: Some(answer.to_owned()),
         gold: gold.to_owned(),
+        marks: BTreeMap::new(),
         nll: Some(made.nats[at] * (0.7 + 0.6 * noise(&[&name, layout, "nll"]) + 0.1 * n("nll"))),
         nll_tokens: 5,
         prompt_tokens: 52 + (item % 9) as u32,
