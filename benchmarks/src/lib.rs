@@ -9,6 +9,7 @@ pub mod record;
 pub mod relay;
 pub mod report;
 pub mod run_file;
+pub mod sandbox;
 pub mod scorer;
 pub mod stats;
 pub mod summary;
