@@ -3,6 +3,33 @@
 use std::path::PathBuf;
 
 use avp_bench::dataset;
+use avp_bench::scorer::{COMPAT, Score, choice, gsm8k, hotpot, math};
+use avp_bench::task::TaskItem;
+
+/// Scores a reply to an item.
+type Scorer = fn(&TaskItem, &str) -> Score;
+
+/// Data sets whose answers are words and numbers, with their scorers.
+const SCORERS: [(&str, Scorer); 6] = [
+    ("gsm8k", gsm8k::score),
+    ("math500", math::score),
+    ("hotpotqa", hotpot::score),
+    ("strategyqa", choice::score),
+    ("arc_challenge", choice::score),
+    ("medqa", choice::score),
+];
+/// Replies that say nothing.
+const NOTHING: [&str; 9] = [
+    "",
+    " ",
+    "\n\n",
+    "I do not know.",
+    "The answer is",
+    "Answer:",
+    "####",
+    r"\boxed{}",
+    r"The answer is \boxed{",
+];
 
 /// The folder of data sets, or why there is nothing to test.
 fn folder() -> Option<PathBuf> {
@@ -27,4 +54,59 @@ fn every_file_has_its_sum_and_its_items() {
         ids.dedup();
         assert_eq!(ids.len(), loaded.items.len(), "{}", descriptor.name);
     }
+}
+
+/// Each item's own answer is right, as a sentence and bare; none is right that says nothing, is cut, or is another item's.
+#[test]
+fn scorers_know_every_gold_answer() {
+    let Some(folder) = folder() else { return };
+    for (name, score) in SCORERS {
+        let items = dataset::load(name, Some(&folder)).unwrap().items;
+        let mut compat = [0.0, 0.0];
+        let mut others = 0;
+        for (index, item) in items.iter().enumerate() {
+            let own = score(item, &item.reply);
+            assert!(own.right && own.error.is_none(), "{}: {own:?}", item.id);
+            let bare = score(item, &item.answer);
+            assert!(bare.right, "{}: {bare:?}", item.id);
+            compat[0] += own.marks[COMPAT];
+            compat[1] += bare.marks[COMPAT];
+            for reply in NOTHING {
+                let nothing = score(item, reply);
+                assert!(!nothing.right, "{}: {reply:?} {nothing:?}", item.id);
+            }
+            if let Some(start) = item.reply.find("\\boxed") {
+                for end in start + 1..item.reply.len() - 1 {
+                    let cut = item.reply.get(..end).map(|cut| score(item, cut));
+                    assert!(cut.is_none_or(|cut| cut.answer.is_none() && !cut.right), "{}: {end}", item.id);
+                }
+            }
+            // Another answer that the scorer does not hold for this one: `5` is right for `x=5`.
+            let next = (1..items.len()).map(|step| &items[(index + step) % items.len()]);
+            let next = next.into_iter().find(|next| next.answer != item.answer).unwrap();
+            let other = score(item, &next.reply);
+            if other.right {
+                assert!(score(next, &item.reply).right, "{:?} {:?}", item.answer, next.answer);
+                others += 1;
+            }
+        }
+        // One pair of neighbours says the same: `5` and `x=5`.
+        assert_eq!(others, u32::from(name == "math500"), "{name}");
+        let count = items.len();
+        eprintln!(
+            "{name}: {count} golds right; compat takes {} of them in a sentence, {} bare",
+            compat[0], compat[1]
+        );
+    }
+}
+
+/// A fact about another project: its pattern for gold answers knows no comma.
+#[test]
+fn a_pattern_without_commas_cuts_fourteen_answers_short() {
+    let Some(folder) = folder() else { return };
+    let text = std::fs::read_to_string(folder.join("gsm8k/test.jsonl")).unwrap();
+    let golds =
+        text.lines().map(|line| line.rsplit_once("#### ").unwrap().1.trim_end_matches(['"', '}']).to_owned());
+    let cut = golds.filter(|gold| gold.contains(',')).count();
+    assert_eq!(cut, 14);
 }

@@ -1,6 +1,21 @@
 //! REPLY → SCORE: what a model wrote, held against what is known.
 
+pub mod choice;
+mod formula;
+pub mod gsm8k;
+pub mod hotpot;
+pub mod math;
+mod rational;
+mod said;
+mod term;
+mod tex;
+
 use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+/// The mark of the upstream project's scorer.
+pub const COMPAT: &str = "compat";
 
 /// What a reply is worth.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,3 +30,16 @@ pub struct Score {
     /// Why nothing could be scored; says nothing about the reply.
     pub error: Option<String>,
 }
+
+/// Marks by name.
+fn mark<const N: usize>(marks: [(&str, f64); N]) -> BTreeMap<String, f64> {
+    marks.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A pattern written in this program.
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a pattern that a test has tried")
+}
+
+#[cfg(test)]
+mod tests;
