@@ -5,6 +5,9 @@ const MAX_REPLY: usize = 256 << 10;
 /// Longest reply that is taken for an answer as a whole, in bytes.
 const MAX_BARE: usize = 300;
 
+/// What an answer stands in.
+const BOX: &str = "\\boxed";
+
 /// The part of a reply that is looked at.
 pub(super) fn end(reply: &str) -> &str {
     if reply.len() <= MAX_REPLY {
@@ -25,9 +28,12 @@ pub(super) enum Boxed<'a> {
     Whole(&'a str),
 }
 
-/// The last `\boxed{…}` or `\fbox{…}`, braces balanced; `\{` and `\}` are no braces.
+/// The last `\boxed{…}` or `\fbox{…}`, braces balanced; `\{` and `\}` are no braces. A reply that ends within the word is cut.
 pub(super) fn boxed(reply: &str) -> Boxed<'_> {
-    let last = ["\\boxed", "\\fbox"].iter().filter_map(|word| Some((reply.rfind(word)?, word.len()))).max();
+    if (1..BOX.len()).any(|end| reply.ends_with(&BOX[..end])) {
+        return Boxed::Cut;
+    }
+    let last = [BOX, "\\fbox"].iter().filter_map(|word| Some((reply.rfind(word)?, word.len()))).max();
     let Some((at, length)) = last else { return Boxed::None };
     let rest = reply[at + length..].trim_start();
     let Some(inner) = rest.strip_prefix('{') else {
@@ -106,6 +112,7 @@ mod tests {
             (r"\boxed{1}, so \boxed{2", Boxed::Cut),
             (r"\boxed{\frac{1}{2}", Boxed::Cut),
             (r"\boxed", Boxed::Cut),
+            (r"The answer is \bo", Boxed::Cut),
             ("none", Boxed::None),
         ] {
             assert_eq!(boxed(reply), expected, "{reply}");
