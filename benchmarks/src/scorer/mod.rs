@@ -1,14 +1,18 @@
 //! REPLY → SCORE: what a model wrote, held against what is known.
 
 pub mod choice;
+pub mod debugbench;
 mod formula;
 pub mod gsm8k;
 pub mod hotpot;
+pub mod humaneval;
 pub mod math;
+mod python;
 mod rational;
 mod said;
 mod term;
 mod tex;
+mod upstream;
 
 use std::collections::BTreeMap;
 
