@@ -1,7 +1,7 @@
 //! What a run writes down: one line for each item under each arm, flushed as it is done.
 //!
-//! Everything but [`Times`] and the peak of memory is a function of the run file, the models and the data. The results' hash
-//! leaves those two out, so that it is the same for every order, shard and resumption.
+//! Everything but [`Times`], energy and the peak of memory is a function of the run file, the models and the data. The results' hash
+//! leaves those out, so that it is the same for every order, shard and resumption.
 
 use std::collections::BTreeMap;
 
@@ -65,6 +65,10 @@ pub struct Trace {
     pub wall_ms: f64,
     /// The part of that in which neither a model nor the codec worked: the harness itself, in milliseconds.
     pub overhead_ms: f64,
+    /// Joules over the same time, by counter: `package-0` of the processor, `card-0`. All that the package or the card used then,
+    /// whoever used it. Empty where none can be read; the run's record says why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub energy_j: BTreeMap<String, f64>,
     /// Resident memory at its highest since the run began, in bytes; 0 where it can't be read.
     pub peak_memory: u64,
 }
@@ -128,6 +132,12 @@ impl Trace {
     #[must_use]
     pub fn key(&self) -> (&str, &str, &str, &str, u32) {
         (&self.task, &self.layout, &self.item, &self.arm, self.replicate)
+    }
+
+    /// Joules over all counters; nothing where none was read.
+    #[must_use]
+    pub fn energy_j(&self) -> Option<f64> {
+        (!self.energy_j.is_empty()).then(|| self.energy_j.values().sum())
     }
 
     /// Bytes over all hops.

@@ -11,7 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   avp-bench merge runs/mine
 
-Writes DIR/traces.jsonl, sorted, and DIR/results.json with the results' hash: SHA-256 over all traces without times and
+Writes DIR/traces.jsonl, sorted, and DIR/results.json with the results' hash: SHA-256 over all traces without times, energy and
 memory, the same for every number of shards and every interruption. Shards that are missing or not done, and traces that are
 missing or there twice, are named, and nothing is written then.
 

@@ -1,24 +1,40 @@
-//! The time of one item under one arm.
+//! The time and the energy of one item under one arm.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::energy::{Meter, Usage};
+
 /// Runs from its making on, but for what is done apart.
-pub(super) struct Clock {
+pub(super) struct Clock<'a> {
+    // Begun before the time and read after it: reading counters is in no time.
+    usage: Usage<'a>,
     started: Instant,
     apart: Duration,
     /// Time in which a model or the codec worked.
     busy: Duration,
 }
 
-impl Clock {
-    pub(super) fn start() -> Self {
-        Self { started: Instant::now(), apart: Duration::ZERO, busy: Duration::ZERO }
+/// What a clock and a meter say.
+pub(super) struct Spent {
+    /// Milliseconds: all, and those in which neither a model nor the codec worked.
+    pub(super) times: [f64; 2],
+    /// Joules by counter.
+    pub(super) energy_j: BTreeMap<String, f64>,
+}
+
+impl<'a> Clock<'a> {
+    pub(super) fn start(meter: &'a Meter) -> Self {
+        let usage = Usage::begin(meter);
+        Self { usage, started: Instant::now(), apart: Duration::ZERO, busy: Duration::ZERO }
     }
 
     /// Work that is part of the experiment and not of what is measured.
     pub(super) fn apart<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
+        self.usage.count();
         let done = work();
+        self.usage.skip();
         self.apart += began.elapsed();
         done
     }
@@ -35,12 +51,20 @@ impl Clock {
     /// Work of a model, as it was told by the runtime, in seconds.
     pub(super) fn model(&mut self, seconds: f64) {
         self.busy += Duration::from_secs_f64(seconds.max(0.0));
+        self.tick();
     }
 
-    /// Milliseconds so far: all, and those in which neither a model nor the codec worked.
-    pub(super) fn read(&self) -> [f64; 2] {
+    /// Somebody has been at it for some time.
+    pub(super) fn tick(&mut self) {
+        self.usage.tick();
+    }
+
+    /// What was spent so far.
+    pub(super) fn read(&mut self) -> Spent {
         let wall = self.started.elapsed().saturating_sub(self.apart);
-        [wall, wall.saturating_sub(self.busy)].map(|time| milliseconds(time.as_secs_f64()))
+        self.usage.count();
+        let times = [wall, wall.saturating_sub(self.busy)].map(|time| milliseconds(time.as_secs_f64()));
+        Spent { times, energy_j: self.usage.joules() }
     }
 }
 

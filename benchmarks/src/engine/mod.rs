@@ -3,6 +3,7 @@
 mod cast;
 mod clock;
 mod disturbance;
+mod energy;
 mod error;
 mod mutation;
 mod oracle;
@@ -28,6 +29,8 @@ pub use error::{Error, Result};
 #[doc(hidden)]
 pub use mutation::Mutation;
 
+use clock::Spent;
+use energy::Meter;
 use oracle::Verdict;
 use randomness::Purpose;
 use scene::{LastTurn, Played, Scene};
@@ -45,6 +48,7 @@ pub struct Engine {
     audits: Vec<Audit>,
     cast: Cast,
     threads: usize,
+    meter: Meter,
     mutation: Option<Mutation>,
 }
 
@@ -89,7 +93,8 @@ impl Engine {
             return Err(Error::Machine(format!("{} threads asked for, {threads} run already", file.threads)));
         }
         let cast = Cast::load(&file, &arms, progress)?;
-        Ok(Self { file, arms, tasks, audits, cast, threads, mutation: None })
+        let meter = Meter::find(file.device()?);
+        Ok(Self { file, arms, tasks, audits, cast, threads, meter, mutation: None })
     }
 
     /// The same with a fault in what cache arms do.
@@ -112,7 +117,7 @@ impl Engine {
             arms: self.arms.iter().map(Arm::record).collect(),
             items: self.tasks.iter().map(|task| self.chosen(task).len() as u64).sum(),
             audits: self.audits.clone(),
-            provenance: provenance::provenance(&self.cast, &self.tasks, self.threads),
+            provenance: provenance::provenance(&self.cast, &self.tasks, self.threads, &self.meter),
         })
     }
 
@@ -217,6 +222,7 @@ impl Engine {
         let item = &task.items[place.item];
         Scene {
             cast: &self.cast,
+            meter: &self.meter,
             file: &self.file,
             form: task.form,
             item,
@@ -256,6 +262,7 @@ impl Engine {
             agents: Vec::new(),
             wall_ms: 0.0,
             overhead_ms: 0.0,
+            energy_j: BTreeMap::new(),
             peak_memory: 0,
         };
         let disagrees =
@@ -284,8 +291,10 @@ impl Engine {
     }
 
     fn fill(&self, trace: &mut Trace, scene: &Scene<'_>, played: Played) -> avp::Result<()> {
-        let Played { agents, reply, finish, times: [wall_ms, overhead_ms], last } = played;
-        (trace.agents, trace.wall_ms, trace.overhead_ms) = (agents, wall_ms, overhead_ms);
+        let Played { agents, reply, finish, spent: Spent { times: [wall_ms, overhead_ms], energy_j }, last } =
+            played;
+        (trace.agents, trace.wall_ms, trace.overhead_ms, trace.energy_j) =
+            (agents, wall_ms, overhead_ms, energy_j);
         let direct = scene.form.direct_prompt(scene.item);
         trace.prompt_tokens = count(cast::chat(scene.answerer(), &direct)?.len());
         let said = cast::reply_tokens(scene.answerer(), &direct, &scene.item.reply)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::cast::Cast;
+use super::energy::Meter;
 use crate::record::Provenance;
 use crate::task::Task;
 
@@ -12,7 +13,7 @@ use crate::task::Task;
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What is known of the program, the models, the data and the machine.
-pub(super) fn provenance(cast: &Cast, tasks: &[Task], threads: usize) -> Provenance {
+pub(super) fn provenance(cast: &Cast, tasks: &[Task], threads: usize, meter: &Meter) -> Provenance {
     let versions = [
         ("avp-bench", env!("CARGO_PKG_VERSION")),
         ("avp", env!("CARGO_PKG_VERSION")),
@@ -21,6 +22,7 @@ pub(super) fn provenance(cast: &Cast, tasks: &[Task], threads: usize) -> Provena
     let mut machine = BTreeMap::from([
         ("system".to_owned(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         ("threads".to_owned(), threads.to_string()),
+        ("energy".to_owned(), meter.describe()),
     ]);
     machine.extend(processor().map(|name| ("processor".to_owned(), name)));
     machine.extend(card().map(|name| ("card".to_owned(), name)));

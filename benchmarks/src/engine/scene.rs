@@ -11,8 +11,9 @@ use avp::wire::{DataType, Encoder, Limits};
 use sha2::{Digest as _, Sha256};
 
 use super::cast::{Cast, chat};
-use super::clock::{Clock, milliseconds};
+use super::clock::{Clock, Spent, milliseconds};
 use super::disturbance::{directions, disturbed, length_matched};
+use super::energy::Meter;
 use super::mutation::Mutation;
 use super::randomness::Purpose;
 use crate::arm::{Arm, Cache, CacheKind, Rosetta, RosettaKind};
@@ -31,6 +32,7 @@ const SOLO: &str = "solo";
 /// One item under one arm.
 pub(super) struct Scene<'a> {
     pub(super) cast: &'a Cast,
+    pub(super) meter: &'a Meter,
     pub(super) file: &'a RunFile,
     pub(super) form: Form,
     pub(super) item: &'a TaskItem,
@@ -49,8 +51,7 @@ pub(super) struct Played {
     pub(super) agents: Vec<AgentTrace>,
     pub(super) reply: String,
     pub(super) finish: Finish,
-    /// Milliseconds: all, and the harness's own.
-    pub(super) times: [f64; 2],
+    pub(super) spent: Spent,
     /// What the last agent read: its prompt, and the message before it.
     pub(super) last: LastTurn,
 }
@@ -78,7 +79,7 @@ struct Read {
 impl Scene<'_> {
     /// Plays it.
     pub(super) fn play(&self) -> avp::Result<Played> {
-        let clock = Clock::start();
+        let clock = Clock::start(self.meter);
         match self.arm {
             Arm::Direct => self.alone(clock, &self.form.direct_prompt(self.item)),
             Arm::PromptMatched => self.alone(clock, &self.form.last_prompt(self.item, Layout::Repeated)),
@@ -122,7 +123,7 @@ impl Scene<'_> {
         &self,
         model: &Runtime,
         foreign: bool,
-        clock: &mut Clock,
+        clock: &mut Clock<'_>,
     ) -> avp::Result<Vec<u32>> {
         let own = self.first_prompt(model)?;
         if !foreign {
@@ -134,12 +135,12 @@ impl Scene<'_> {
         clock.apart(|| Ok(length_matched(&own, &chat(model, &self.form.first_prompt(other))?)))
     }
 
-    fn alone(&self, clock: Clock, prompt: &str) -> avp::Result<Played> {
+    fn alone(&self, clock: Clock<'_>, prompt: &str) -> avp::Result<Played> {
         let tokens = chat(self.answerer(), prompt)?;
         self.answer(clock, SOLO, tokens, None, Vec::new())
     }
 
-    fn cache(&self, mut clock: Clock, cache: Cache) -> avp::Result<Played> {
+    fn cache(&self, mut clock: Clock<'_>, cache: Cache) -> avp::Result<Played> {
         let model = self.answerer();
         let foreign = cache.kind == CacheKind::Foreign;
         let prompt = self.first_prompt_or_foreign(model, foreign, &mut clock)?;
@@ -152,7 +153,7 @@ impl Scene<'_> {
         self.answer(clock, ANSWERER, prompt, Some(received), vec![read.trace])
     }
 
-    fn rosetta(&self, mut clock: Clock, rosetta: &Rosetta) -> avp::Result<Played> {
+    fn rosetta(&self, mut clock: Clock<'_>, rosetta: &Rosetta) -> avp::Result<Played> {
         let name = rosetta.other.name.as_str();
         let Some((other, map)) = self.cast.other(name).and_then(|other| Some((other, other.map.as_ref()?)))
         else {
@@ -185,7 +186,7 @@ impl Scene<'_> {
         Ok(projected.with_hidden_states(states))
     }
 
-    fn text(&self, mut clock: Clock, other: Option<&str>) -> avp::Result<Played> {
+    fn text(&self, mut clock: Clock<'_>, other: Option<&str>) -> avp::Result<Played> {
         let (name, model) = match other.and_then(|name| Some((name, self.cast.other(name)?))) {
             Some((name, other)) => (name, &other.runtime),
             None => self.cast.answerer(),
@@ -217,7 +218,7 @@ impl Scene<'_> {
 
     /// The first agent's cache, without latent steps, as the last one receives it.
     pub(super) fn prefix(&self) -> avp::Result<Received> {
-        let mut clock = Clock::start();
+        let mut clock = Clock::start(self.meter);
         let prompt = self.first_prompt(self.answerer())?;
         let read = self.read(self.cast.answerer(), prompt, 0, 1, &mut clock)?;
         self.send(&read.context, &mut clock)
@@ -229,7 +230,7 @@ impl Scene<'_> {
         prompt: Vec<u32>,
         steps: u32,
         states: usize,
-        clock: &mut Clock,
+        clock: &mut Clock<'_>,
     ) -> avp::Result<Read> {
         let mut trace = self.turn(READER, name, &prompt);
         let options = ThinkOptions { steps, states, ..ThinkOptions::default() };
@@ -243,7 +244,7 @@ impl Scene<'_> {
     }
 
     /// Through the codec, as to another process.
-    fn send(&self, context: &Context, clock: &mut Clock) -> avp::Result<Received> {
+    fn send(&self, context: &Context, clock: &mut Clock<'_>) -> avp::Result<Received> {
         let route = Route {
             source_agent_id: READER.to_owned(),
             target_agent_id: ANSWERER.to_owned(),
@@ -269,7 +270,7 @@ impl Scene<'_> {
 
     fn answer(
         &self,
-        mut clock: Clock,
+        mut clock: Clock<'_>,
         role: &str,
         prompt: Vec<u32>,
         received: Option<Received>,
@@ -290,9 +291,9 @@ impl Scene<'_> {
         }
         let most = self.file.decoding.max_tokens;
         let (reply, finish) = self.write(model, role, &prompt, context, most, &mut trace, &mut clock)?;
-        let times = clock.read();
+        let spent = clock.read();
         agents.push(trace);
-        Ok(Played { agents, reply, finish, times, last: LastTurn { prompt, message } })
+        Ok(Played { agents, reply, finish, spent, last: LastTurn { prompt, message } })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place where every agent writes")]
@@ -304,7 +305,7 @@ impl Scene<'_> {
         context: Option<Context>,
         most: usize,
         trace: &mut AgentTrace,
-        clock: &mut Clock,
+        clock: &mut Clock<'_>,
     ) -> avp::Result<(String, Finish)> {
         let options = GenerateOptions {
             context,
@@ -313,7 +314,10 @@ impl Scene<'_> {
             ..GenerateOptions::default()
         };
         let prompt = Prompt::Tokens(prompt.to_vec());
-        let written = model.generate(&prompt, options, &mut |_| ControlFlow::Continue(()))?;
+        let written = model.generate(&prompt, options, &mut |_| {
+            clock.tick();
+            ControlFlow::Continue(())
+        })?;
         let phases = written.phases;
         clock.model(phases.prefill_s + phases.generate_s);
         trace.ledger.decoded = written.token_ids.len() as u64;

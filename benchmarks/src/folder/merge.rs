@@ -27,7 +27,7 @@ pub struct Results {
     pub traces: u64,
     /// Shards that they came from.
     pub shards: u32,
-    /// SHA-256 of all traces without times and memory, in hex.
+    /// SHA-256 of all traces without times, energy and memory, in hex.
     pub results_sha256: String,
 }
 
@@ -171,6 +171,7 @@ pub fn results_hash(traces: &[Trace]) -> String {
     for trace in sorted {
         let mut trace = trace.clone();
         (trace.wall_ms, trace.overhead_ms, trace.peak_memory) = (0.0, 0.0, 0);
+        trace.energy_j.clear();
         trace.agents.iter_mut().for_each(|agent| agent.times = Times::default());
         // Serialising what was read from JSON does not fail.
         hasher.update(serde_json::to_vec(&trace).unwrap_or_default());

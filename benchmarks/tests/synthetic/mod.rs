@@ -206,6 +206,7 @@ pub(crate) fn trace(made: &Made, layout: &str, item: u64, right: bool) -> Trace 
         agents,
         wall_ms: spent + 0.05 + 0.02 * n("e"),
         overhead_ms: 0.05,
+        energy_j: BTreeMap::new(),
         peak_memory: 41_000_000,
     }
 }
