@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod arm;
+pub mod claim;
 pub mod dataset;
 pub mod engine;
 pub mod folder;

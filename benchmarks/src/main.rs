@@ -18,6 +18,7 @@ Examples:
   avp-bench relay --split test --seed 1 --count 500
   avp-bench report runs/mine --out reports/mine
   avp-bench compare runs/mine runs/other
+  avp-bench claims runs/mine                            which published figures hold
 
 Exit codes: 0 done; 1 something went wrong and standard error says what; 2 wrong arguments; 3 the oracle arm of a run
 disagreed; 130 interrupted, with what was done so far on disk.";
@@ -42,6 +43,7 @@ enum Command {
     Relay(command::relay::Args),
     Report(command::report::Args),
     Compare(command::compare::Args),
+    Claims(command::claims::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Some(Command::Relay(args)) => command::relay::run(&args),
         Some(Command::Report(args)) => command::report::run(&args),
         Some(Command::Compare(args)) => command::compare::run(&args),
+        Some(Command::Claims(args)) => command::claims::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("avp-bench: {error:#}");

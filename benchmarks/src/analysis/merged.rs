@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::mark::MAX_MARKS;
 use crate::folder::{self, Folder, TRACES};
 use crate::record::RunRecord;
 use crate::trace::Trace;
@@ -58,7 +59,7 @@ pub struct Merged {
     pub record: RunRecord,
     /// Sorted by [`Trace::key`], no key twice, no arm that the record does not name.
     pub traces: Vec<Trace>,
-    /// SHA-256 of all traces without times and memory, where `merge` left it.
+    /// SHA-256 of all traces without times, energy and memory, where `merge` left it.
     pub results_sha256: Option<String>,
 }
 
@@ -93,9 +94,12 @@ impl Merged {
     }
 }
 
-/// Largest time in milliseconds, thirty years, and largest likelihood in nats. Sums and squares of more would leave the numbers
+/// Largest time in milliseconds, thirty years, largest likelihood in nats and largest energy in joules. Sums and squares of more would leave the numbers
 /// that tables and axes are made of.
 const MOST: f64 = 1e12;
+
+/// Energy counters of a trace at most: as many as a run reads.
+const MAX_COUNTERS: usize = 64;
 
 fn is_plausible(trace: &Trace) -> bool {
     let fits = |value: f64| value.abs() <= MOST;
@@ -105,7 +109,9 @@ fn is_plausible(trace: &Trace) -> bool {
             .into_iter()
             .all(fits)
     });
-    agents && trace.nll.is_none_or(fits) && fits(trace.wall_ms) && fits(trace.overhead_ms)
+    let energy = trace.energy_j.len() <= MAX_COUNTERS && trace.energy_j.values().all(|&joules| fits(joules));
+    let marks = trace.marks.len() <= MAX_MARKS && trace.marks.values().all(|mark| (0.0..=1.0).contains(mark));
+    agents && energy && marks && trace.nll.is_none_or(fits) && fits(trace.wall_ms) && fits(trace.overhead_ms)
 }
 
 /// Whether the traces are of the record's arms, in order, none twice, with numbers that tables can hold.
@@ -115,7 +121,9 @@ fn check(path: &Path, record: &RunRecord, traces: &[Trace]) -> Result<()> {
     for (line, trace) in (1..).zip(traces) {
         let wrong = |what: String| Err(Error::Content { path: path.to_owned(), line, what });
         if !is_plausible(trace) {
-            return wrong(format!("times and likelihoods of at most {MOST:e} either way"));
+            return wrong(format!(
+                "times, likelihoods and energies of at most {MOST:e} either way, and few marks from 0 to 1"
+            ));
         }
         if !arms.contains(trace.arm.as_str()) {
             return wrong(format!("an arm of the record, found {:?}", trace.arm));

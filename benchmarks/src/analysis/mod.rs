@@ -1,5 +1,6 @@
 //! MERGED RUN → NUMBERS: everything that a report says, before any of it is drawn.
 
+mod mark;
 mod merged;
 mod paired;
 mod panel;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use mark::{COMPAT, MAX_MARKS, Mark, mark_names};
 pub use merged::{Error, Merged, Result};
 pub use paired::{Finding, Likelihood, MARGIN, Paired, Samples, correct};
 pub use panel::{Comparison, LENGTHS, LengthShare, Link, Oracle, PREFIX, Panel, Question};
@@ -30,7 +32,7 @@ pub struct Analysis {
     pub name: String,
     /// SHA-256 of the run file.
     pub run_sha256: String,
-    /// SHA-256 of all traces without times and memory.
+    /// SHA-256 of all traces without times, energy and memory.
     pub results_sha256: Option<String>,
     /// Traces.
     pub traces: u64,

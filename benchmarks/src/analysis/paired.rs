@@ -62,6 +62,8 @@ pub struct Paired {
     pub nll: Option<Likelihood>,
     /// Median time of the first over that of the second, with its bootstrap interval.
     pub time: Interval,
+    /// Mean energy of the first over that of the second, with its bootstrap interval, where both were read for every item.
+    pub energy: Option<Interval>,
     /// Part of the second's computed positions that the first does without; below 0 it computes more.
     pub saving: f64,
     /// How many decoded tokens' time the first takes longer: so many more the second would have to write for both to take as
@@ -116,6 +118,7 @@ impl Paired {
             mde: standard_mde(items),
             nll: likelihood(&pairs),
             time: Bootstrap::default().ratio_of_medians(&times),
+            energy: energy(&pairs),
             saving: 1.0 - a_computed / b_computed,
             break_even: break_even(&pairs),
         })
@@ -139,6 +142,22 @@ impl Paired {
     pub fn is_within_margin(&self) -> bool {
         self.match_p_holm < ALPHA
     }
+}
+
+/// A ratio of means: counters are coarse for one short item, and a median would keep that.
+fn energy(pairs: &[(&Sample, &Sample)]) -> Option<Interval> {
+    let joules: Option<Vec<(f64, f64)>> =
+        pairs.iter().map(|(a, b)| Some((a.energy_j?, b.energy_j?))).collect();
+    let joules = joules?;
+    let sums = |chosen: &[usize]| {
+        let pairs = chosen.iter().map(|&i| joules[i]);
+        pairs.fold((0.0, 0.0), |(a, b), (more_a, more_b)| (a + more_a, b + more_b))
+    };
+    let ratio = |chosen: &[usize]| {
+        let (a, b) = sums(chosen);
+        a / b
+    };
+    Some(Bootstrap::default().interval(joules.len(), ratio)).filter(|ratio| ratio.estimate.is_finite())
 }
 
 fn likelihood(pairs: &[(&Sample, &Sample)]) -> Option<Likelihood> {

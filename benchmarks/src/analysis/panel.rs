@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::mark::{Mark, marks};
 use super::paired::{Paired, Samples};
 use super::sample::Sample;
 use super::summary::Summary;
@@ -35,6 +36,8 @@ pub struct Panel {
     pub links: Vec<Link>,
     /// Right answers by the length of the prompt.
     pub lengths: Vec<LengthShare>,
+    /// What other scorers say of the same answers, by arm and name.
+    pub marks: Vec<Mark>,
     /// The harness's own check.
     pub oracle: Option<Oracle>,
 }
@@ -144,6 +147,7 @@ impl Panel {
             comparisons: comparisons.collect(),
             links: links(&arms, &summaries),
             lengths: lengths(&arms, &samples),
+            marks: marks(&arms, &of_arm),
             oracle: oracle(&arms, &of_arm),
             arms: summaries,
         }

@@ -19,6 +19,8 @@ pub struct Sample {
     pub wall_ms: f64,
     /// Of that, the harness.
     pub overhead_ms: f64,
+    /// Joules over all counters, where all traces have some.
+    pub energy_j: Option<f64>,
     /// Over all agents.
     pub tokens: Tokens,
     /// Over all agents.
@@ -112,6 +114,7 @@ impl Sample {
     pub fn of<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Option<Self> {
         let mut sum = Self::default();
         let (mut nll, mut nlls) = (0.0, 0_u32);
+        let mut energy = Some(0.0);
         for trace in traces.into_iter().filter(|trace| trace.outcome != Outcome::Error) {
             sum.of += 1;
             sum.right += u32::from(trace.outcome == Outcome::Correct);
@@ -123,6 +126,7 @@ impl Sample {
             sum.prompt_tokens = trace.prompt_tokens;
             sum.wall_ms += trace.wall_ms;
             sum.overhead_ms += trace.overhead_ms;
+            energy = energy.zip(trace.energy_j()).map(|(sum, more)| sum + more);
             sum.wire_bytes += trace.wire_bytes() as f64;
             for agent in &trace.agents {
                 sum.tokens.add(&agent.ledger);
@@ -140,6 +144,7 @@ impl Sample {
             nll: (nlls > 0).then(|| nll / f64::from(nlls)),
             wall_ms: sum.wall_ms * part,
             overhead_ms: sum.overhead_ms * part,
+            energy_j: energy.map(|joules| joules * part),
             tokens: sum.tokens.times(part),
             phases: Phases {
                 prefill: prefill * part,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::paired::Samples;
 use super::sample::{Phases, Sample, Tokens};
 use crate::record::{ArmKind, ArmRecord};
-use crate::stats::{Interval, mean, median, paired_t, wilson};
+use crate::stats::{Bootstrap, Interval, mean, median, paired_t, wilson};
 use crate::trace::{Outcome, Trace};
 
 /// An arm on a task in a layout.
@@ -37,6 +37,8 @@ pub struct Summary {
     pub first_token_ms: f64,
     /// Part of the time in which neither a model nor the codec worked.
     pub overhead: f64,
+    /// Joules an answer, over all counters: the mean with its bootstrap interval, 95 %, where they were read for every item.
+    pub energy_j: Option<Interval>,
     /// Bytes on the wire an answer: the mean.
     pub wire_bytes: f64,
     /// Messages an answer: the mean.
@@ -128,6 +130,7 @@ impl Summary {
             mean_wall_ms,
             first_token_ms: median(samples.values().map(|sample| sample.first_token_ms)),
             overhead: average(&|sample| sample.overhead_ms) / mean_wall_ms,
+            energy_j: energy(samples),
             wire_bytes,
             hops: average(&|sample| sample.hops),
             prompt_tokens: average(&|sample| f64::from(sample.prompt_tokens)),
@@ -145,6 +148,11 @@ impl Summary {
     pub fn compute_ms(&self) -> f64 {
         (self.wall_ms - self.phases.codec()).max(0.0)
     }
+}
+
+fn energy(samples: &Samples<'_>) -> Option<Interval> {
+    let joules: Option<Vec<f64>> = samples.values().map(|sample| sample.energy_j).collect();
+    joules.filter(|joules| !joules.is_empty()).map(|joules| Bootstrap::default().mean(&joules))
 }
 
 /// Bits by which the gold answer is likelier than without a context.

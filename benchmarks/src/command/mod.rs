@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod card;
+pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod evaluate;
 pub(crate) mod list;

@@ -1,27 +1,35 @@
 //! ANALYSIS → what the report says, block by block.
 
+use super::claims::claims;
 use super::document::{Block, Table};
 use super::panel::panel;
 use super::plot::{Plot, of_panel};
 use super::words;
 use crate::analysis::{Analysis, MARGIN, Panel, Verdict};
+use crate::claim::Checked;
 use crate::record::{Audit, RunRecord};
 use crate::stats::{ALPHA, Bootstrap, DISCORDANCE, POWER};
 
 /// The whole report below its title.
 #[must_use]
-pub(super) fn blocks(analysis: &Analysis, record: &RunRecord, plots: &[Plot]) -> Vec<Block> {
+pub(super) fn blocks(
+    analysis: &Analysis,
+    record: &RunRecord,
+    checked: &[Checked],
+    plots: &[Plot],
+) -> Vec<Block> {
     let mut blocks = vec![verdicts(analysis)];
     for found in &analysis.panels {
         let names = of_panel(plots, found).into_iter().map(|plot| plot.name.clone()).collect();
         blocks.extend(panel(found, analysis.families, names));
     }
+    blocks.extend(claims(checked));
     blocks.push(Block::Heading(2, "Items".to_owned()));
     blocks.push(Block::Items);
     blocks.push(Block::Heading(2, "Arms".to_owned()));
     blocks.push(arms(record));
     blocks.push(Block::Heading(2, "How the numbers are made".to_owned()));
-    blocks.push(Block::List(methods(analysis)));
+    blocks.push(Block::List(methods(analysis, record)));
     blocks.push(Block::Heading(2, "The run".to_owned()));
     blocks.extend(provenance(analysis, record));
     blocks
@@ -75,7 +83,7 @@ fn arms(record: &RunRecord) -> Block {
     Block::Table(table)
 }
 
-fn methods(analysis: &Analysis) -> Vec<String> {
+fn methods(analysis: &Analysis, record: &RunRecord) -> Vec<String> {
     let margin = MARGIN * 100.0;
     vec![
         "Items are the unit of every statistic: where an item was answered several times, its answers are averaged first. Answers \
@@ -108,6 +116,7 @@ fn methods(analysis: &Analysis) -> Vec<String> {
         "Times of arms are interleaved item by item on one machine. Ratios are of medians, with a paired bootstrap over items; they \
          are not corrected for being many, and fewer than six items are not enough to call an arm faster or slower."
             .to_owned(),
+        energy(analysis, record),
         "Break-even: the difference of two arms' times in decoded tokens. Positive, the other arm would have to write so many more \
          tokens to be as slow; negative, this arm is ahead by that many."
             .to_owned(),
@@ -115,6 +124,26 @@ fn methods(analysis: &Analysis) -> Vec<String> {
          fast at B* = 8 · (bytes − bytes′) / (T′ − T without the wire)."
             .to_owned(),
     ]
+}
+
+/// Where joules come from, or why there are none.
+fn energy(analysis: &Analysis, record: &RunRecord) -> String {
+    let said = record.provenance.machine.get("energy");
+    let measured = analysis.panels.iter().flat_map(|panel| &panel.arms).any(|arm| arm.energy_j.is_some());
+    match (measured, said) {
+        (true, Some(said)) => format!(
+            "Energy is what the machine's own counters went up by ({said}) over the same time as an answer's: all that the processor's \
+             packages and the card used, whoever used it."
+        ),
+        (true, None) => {
+            "Energy is what the machine's own counters went up by over the same time as an answer's."
+                .to_owned()
+        }
+        (false, Some(said)) => {
+            format!("Energy was not measured: {}.", said.trim_start_matches("not readable: "))
+        }
+        (false, None) => "Energy was not measured.".to_owned(),
+    }
 }
 
 fn audit(table: &mut Table, audit: &Audit) {

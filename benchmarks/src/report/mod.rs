@@ -1,5 +1,6 @@
 //! MERGED RUN → `reports/<run>/`: Markdown, one page, pictures, tables. The same bytes from the same folder.
 
+mod claims;
 mod content;
 mod document;
 mod html;
@@ -21,6 +22,7 @@ pub use plot::Plot;
 pub use terminal::{compare_table, table as terminal_table};
 
 use crate::analysis::{self, Analysis, Merged};
+use crate::claim::{self, Checked};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum Error {
     /// The folder, or a file of the report.
     #[error(transparent)]
     Folder(#[from] analysis::Error),
+    /// Published figures that cannot be read.
+    #[error(transparent)]
+    Claims(#[from] claim::Error),
     /// A picture that could not be drawn.
     #[error("drawing: {0}")]
     Drawing(String),
@@ -44,6 +49,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Report {
     /// The numbers.
     pub analysis: Analysis,
+    /// Published figures of the run's tasks, and what it says of them.
+    pub claims: Vec<Checked>,
     /// What it says.
     pub blocks: Vec<Block>,
     /// Files by their path within the report's folder.
@@ -58,7 +65,10 @@ impl Report {
     pub fn of(run: &Merged) -> Result<Self> {
         let analysis = Analysis::of(run);
         let plots = plot::all(&analysis).map_err(|error| Error::Drawing(error.to_string()))?;
-        let blocks = content::blocks(&analysis, &run.record, &plots);
+        let mut published = claim::published()?;
+        published.retain(|claim| claim.concerns(&run.record));
+        let claims = claim::check(&published, run);
+        let blocks = content::blocks(&analysis, &run.record, &claims, &plots);
         let mut files = BTreeMap::new();
         files.insert("report.md".into(), markdown::markdown(&analysis, &blocks, &plots).into_bytes());
         files.insert("index.html".into(), html::html(run, &analysis, &blocks, &plots).into_bytes());
@@ -68,7 +78,7 @@ impl Report {
         for (name, bytes) in crate::table::files(run, &analysis)? {
             files.insert(Path::new("tables").join(name), bytes);
         }
-        Ok(Self { analysis, blocks, files })
+        Ok(Self { analysis, claims, blocks, files })
     }
 
     /// Writes its files below `folder`, which is made where it is missing.

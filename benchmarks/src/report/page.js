@@ -45,6 +45,9 @@
   const fill = (details, trace) => {
     const facts = [`gold: ${trace.gold}`, `answer: ${trace.answer ?? "none"}`, `prompt to one agent: ${trace.prompt_tokens} tokens`];
     if (trace.nll !== undefined) facts.push(`gold answer: ${round(trace.nll)} nats over ${trace.nll_tokens} tokens`);
+    Object.entries(trace.marks ?? {}).forEach(([name, mark]) => facts.push(`${name}: ${round(mark)}`));
+    const joules = Object.values(trace.energy_j ?? {}).reduce((sum, part) => sum + part, 0);
+    if (joules > 0) facts.push(`energy: ${round(joules)} J`);
     details.append(element("p", "note", facts.join(" · ")));
     if (trace.error) details.append(element("pre", "", trace.error));
     trace.agents.forEach((agent) => details.append(turn(agent)));

@@ -2,7 +2,9 @@
 
 use super::document::{Block, Table};
 use super::words;
-use crate::analysis::{Comparison, Families, Finding, MARGIN, Panel, Question, Summary, crossover_text};
+use crate::analysis::{
+    COMPAT, Comparison, Families, Finding, MARGIN, Panel, Question, Summary, crossover_text,
+};
 use crate::link_model::ROUND_TRIPS_MS;
 use crate::record::ArmKind;
 
@@ -36,7 +38,9 @@ pub(super) fn panel(panel: &Panel, families: Families, plots: Vec<String>) -> Ve
     if asked(Question::Carries) {
         blocks.push(Block::Table(carries(panel, families.carries)));
     }
+    blocks.extend(scorers(panel));
     blocks.extend([Block::Table(tokens(panel)), Block::Table(times(panel))]);
+    blocks.extend(energy(panel).map(Block::Table));
     if !panel.links.is_empty() {
         blocks.push(Block::Table(links(panel)));
     }
@@ -232,6 +236,78 @@ fn times(panel: &Panel) -> Table {
         table.row([arm.label.clone()].into_iter().chain(numbers.map(words::number)).chain([harness]));
     }
     table
+}
+
+/// Joules; nothing where they were not read.
+fn energy(panel: &Panel) -> Option<Table> {
+    if panel.arms.iter().all(|arm| arm.energy_j.is_none()) {
+        return None;
+    }
+    let note = format!(
+        "Joules of an answer, n = {} items: means with bootstrap intervals over items, 95 %. All that the counters of the run's record \
+         hold, idle power and other programs included; what a control does to a context is in none. Ratios are of means; the other arm \
+         is Direct or Text.",
+        panel.items
+    );
+    let head = ["arm", "joules an answer", "Wh for 1000 answers", "times Direct", "times Text"];
+    let mut table = Table::new("Energy", &head, note);
+    for arm in &panel.arms {
+        let ratio = |against: &str| {
+            let here = |one: &&Comparison| one.arm == arm.arm && one.against == against;
+            let found = panel.comparisons.iter().find(here).and_then(|one| one.paired.energy);
+            found.map_or_else(|| "–".to_owned(), words::ratio)
+        };
+        let joules = arm.energy_j.map_or_else(|| "–".to_owned(), words::measured);
+        // 1000 answers of so many joules, 3600 joules a watt-hour.
+        let hours = arm.energy_j.map_or(f64::NAN, |joules| joules.estimate / 3.6);
+        table.row([arm.label.clone(), joules, words::number(hours), ratio("direct"), ratio("text")]);
+    }
+    Some(table)
+}
+
+/// What other scorers say of the same answers.
+fn scorers(panel: &Panel) -> Vec<Block> {
+    let mut names: Vec<&str> = panel.marks.iter().map(|mark| mark.mark.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let note = format!(
+        "n = {} items, but for cells that say otherwise. compat: the upstream project's scorer by its rules. Wilson's 95 % interval \
+         for marks of 0 or 1, a bootstrap's over items for others. Verdicts and comparisons of this report are by our scorer.",
+        panel.items
+    );
+    let titles: Vec<String> = names.iter().map(|name| format!("{name}, %")).collect();
+    let head: Vec<&str> =
+        ["arm", "right by our scorer, %"].into_iter().chain(titles.iter().map(String::as_str)).collect();
+    let mut table = Table::new("Other scorers", &head, note);
+    let mut apart = Vec::new();
+    for arm in &panel.arms {
+        let marks: Vec<_> = panel.marks.iter().filter(|mark| mark.arm == arm.arm).collect();
+        let cell = |name: &&str| {
+            let Some(mark) = marks.iter().find(|mark| mark.mark == **name) else { return "–".to_owned() };
+            let few = if mark.items == arm.items { String::new() } else { format!(", n = {}", mark.items) };
+            format!("{}{few}", words::share(mark.mean))
+        };
+        table.row([arm.label.clone(), words::share(arm.accuracy)].into_iter().chain(names.iter().map(cell)));
+        let told = marks.iter().filter(|mark| mark.mark == COMPAT && mark.is_apart());
+        apart.extend(told.filter_map(|mark| {
+            Some(format!(
+                "{}: our scorer and the upstream one differ on these answers, {:.1} % against {:.1} %: {} points on the same {} items.",
+                arm.label,
+                mark.strict.estimate * 100.0,
+                mark.mean.estimate * 100.0,
+                words::difference(mark.difference?, 100.0, 1),
+                mark.items
+            ))
+        }));
+    }
+    let mut blocks = vec![Block::Table(table)];
+    if !apart.is_empty() {
+        blocks.push(Block::List(apart));
+    }
+    blocks
 }
 
 fn links(panel: &Panel) -> Table {

@@ -43,6 +43,12 @@ pub(super) fn ratio(interval: Interval) -> String {
     format!("{:.2} ({:.2}–{:.2})", interval.estimate, interval.low, interval.high)
 }
 
+/// `12.4 (11.9–13.0)`: a quantity with its interval, three digits each.
+#[must_use]
+pub(super) fn measured(interval: Interval) -> String {
+    format!("{} ({}–{})", number(interval.estimate), number(interval.low), number(interval.high))
+}
+
 /// `−1.7 (−8.1 to 4.3)`, with that many places.
 #[must_use]
 pub(super) fn difference(interval: Interval, scale: f64, places: usize) -> String {

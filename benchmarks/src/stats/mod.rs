@@ -52,6 +52,12 @@ fn above(z: f64) -> f64 {
     0.5 * statrs::function::erf::erfc(z / std::f64::consts::SQRT_2)
 }
 
+/// Chance that a standard normal number lies as far from 0 as `z`, or farther.
+#[must_use]
+pub fn chance_beyond(z: f64) -> f64 {
+    (2.0 * above(z.abs())).min(1.0)
+}
+
 /// The standard normal quantile: below it lies the share `p`, from 0 to 1.
 fn quantile(p: f64) -> f64 {
     -std::f64::consts::SQRT_2 * statrs::function::erf::erfc_inv(2.0 * p)

@@ -5,6 +5,7 @@
 //! | `items` | an answer: an item under an arm, once |
 //! | `agents` | an agent's turn in one |
 //! | `arms` | an arm on a task in a layout |
+//! | `marks` | another scorer's mark of an arm on a task in a layout |
 //! | `comparisons` | an arm against another |
 //! | `links` | an arm against another over a link with a round trip |
 //! | `sweep` | an arm's time on a link of the sweep |
@@ -37,6 +38,7 @@ pub fn frames(run: &Merged, analysis: &Analysis) -> Result<BTreeMap<&'static str
         ("items", traces::items(run)?),
         ("agents", traces::agents(run)?),
         ("arms", numbers::arms(analysis)?),
+        ("marks", numbers::marks(analysis)?),
         ("comparisons", numbers::comparisons(analysis)?),
         ("links", numbers::links(analysis)?),
         ("sweep", numbers::sweep(analysis)?),

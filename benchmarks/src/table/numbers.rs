@@ -3,7 +3,7 @@
 use polars::prelude::DataFrame;
 
 use super::{Columns, Result, word};
-use crate::analysis::{Analysis, Comparison, Link, Panel, Summary, crossover_text};
+use crate::analysis::{Analysis, Comparison, Link, Mark, Panel, Summary, crossover_text};
 use crate::link_model::{BANDWIDTHS, Crossover, ROUND_TRIPS_MS};
 
 /// A row an arm.
@@ -43,7 +43,24 @@ pub(super) fn arms(analysis: &Analysis) -> Result<DataFrame> {
         .number("median_wall_ms", |row| row.1.wall_ms)
         .number("median_first_token_ms", |row| row.1.first_token_ms)
         .number("overhead", |row| row.1.overhead)
+        .interval("energy_j", |row| row.1.energy_j)
         .count("peak_memory", |row| row.1.peak_memory)
+        .frame()
+}
+
+/// A row an arm and a mark.
+pub(super) fn marks(analysis: &Analysis) -> Result<DataFrame> {
+    let mut rows: Vec<(&Panel, &Mark)> = Vec::new();
+    for panel in &analysis.panels {
+        rows.extend(panel.marks.iter().map(|mark| (panel, mark)));
+    }
+    setting(Columns::of(&rows), |row| row.0)
+        .text("arm", |row| &row.1.arm)
+        .text("mark", |row| &row.1.mark)
+        .count("items", |row| row.1.items)
+        .interval("mean", |row| Some(row.1.mean))
+        .interval("strict", |row| Some(row.1.strict))
+        .interval("strict_less_mark", |row| row.1.difference)
         .frame()
 }
 
@@ -74,6 +91,7 @@ pub(super) fn comparisons(analysis: &Analysis) -> Result<DataFrame> {
         .maybe("nll_p", |row| Some(row.1.paired.nll?.p))
         .maybe("nll_p_holm", |row| Some(row.1.paired.nll?.p_holm))
         .interval("time_ratio", |row| Some(row.1.paired.time))
+        .interval("energy_ratio", |row| row.1.paired.energy)
         .number("computed_saving", |row| row.1.paired.saving)
         .maybe("break_even_tokens", |row| row.1.paired.break_even)
         .frame()

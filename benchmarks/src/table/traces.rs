@@ -3,13 +3,13 @@
 use polars::prelude::DataFrame;
 
 use super::{Columns, Result, word};
-use crate::analysis::Merged;
+use crate::analysis::{Merged, mark_names};
 use crate::trace::{AgentTrace, Trace};
 
 /// A row an answer.
 pub(super) fn items(run: &Merged) -> Result<DataFrame> {
     let rows: Vec<(&Trace, String)> = run.traces.iter().map(|trace| (trace, word(trace.outcome))).collect();
-    keys(Columns::of(&rows), |row| row.0)
+    let mut columns = keys(Columns::of(&rows), |row| row.0)
         .text("outcome", |row| &row.1)
         .maybe_text("answer", |row| row.0.answer.as_deref())
         .text("gold", |row| &row.0.gold)
@@ -20,8 +20,12 @@ pub(super) fn items(run: &Merged) -> Result<DataFrame> {
         .count("wire_bytes", |row| row.0.wire_bytes())
         .number("wall_ms", |row| row.0.wall_ms)
         .number("overhead_ms", |row| row.0.overhead_ms)
-        .count("peak_memory", |row| row.0.peak_memory)
-        .frame()
+        .maybe("energy_j", |row| row.0.energy_j())
+        .count("peak_memory", |row| row.0.peak_memory);
+    for name in mark_names(&run.traces) {
+        columns = columns.maybe(&format!("mark_{name}"), |row| row.0.marks.get(name).copied());
+    }
+    columns.frame()
 }
 
 /// A row an agent's turn.
