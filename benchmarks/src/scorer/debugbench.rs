@@ -4,7 +4,7 @@
 //! | | ours (`right`) | upstream's (`marks["compat"]`) |
 //! |---|---|---|
 //! | code | the last fenced block with the class; else with the method; else the reply from its first line of code | the last fence; else from the first `class` or `def` at the left margin; else the reply |
-//! | method | of the oracle's: that whose parameters are the examples', then by their number; of several, the one that shares most words with the problem's name; of those, the last | the first that is not private, be it a helper |
+//! | method | of the oracle's: that whose parameters are the examples', then by their number; of several, the one that shares most words with the problem's name; of those, the one with most annotations; of those, the last | the first that is not private, be it a helper |
 //! | names | all that the site gives: standard modules, trees, lists | some |
 //! | inputs | read as JSON; trees and lists built from their levels | read as Python: `null` and `true` fail |
 //! | comparison | here, of plain values by type; numbers within 1e-5; the outermost order is free where the description says that any is right; arguments where the method returns nothing; classes by their methods in turn | `!=` in the process of both |

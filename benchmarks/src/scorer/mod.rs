@@ -1,6 +1,7 @@
 //! REPLY → SCORE: what a model wrote, held against what is known.
 
 pub mod choice;
+pub mod classeval;
 pub mod debugbench;
 mod formula;
 pub mod gsm8k;

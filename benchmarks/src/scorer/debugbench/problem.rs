@@ -62,7 +62,10 @@ impl Problem {
         let slug = field(item, "slug");
         // Of equals, the last.
         let best = |found: Vec<&Method>| -> Option<Method> {
-            found.into_iter().max_by_key(|method| words_shared(&method.name, slug)).cloned()
+            found
+                .into_iter()
+                .max_by_key(|method| (words_shared(&method.name, slug), method.annotated()))
+                .cloned()
         };
         let method = best(public().filter(fits).collect())
             .or_else(|| best(public().filter(takes).collect()))
@@ -182,11 +185,14 @@ fn split_name(text: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, rest))
 }
 
-/// A written value. Numbers with leading zeros are binary ones.
+/// Digits of a number that is written in binary where it has no leading zeros.
+const BINARY_DIGITS: usize = 32;
+
+/// A written value. Numbers with leading zeros, or of [`BINARY_DIGITS`] zeros and ones, are binary.
 fn value(text: &str) -> Result<Json, String> {
     let text = text.trim_end_matches(',').trim();
-    let is_binary =
-        text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| matches!(byte, b'0' | b'1'));
+    let is_binary = (text.len() > 1 && text.starts_with('0') || text.len() == BINARY_DIGITS)
+        && text.bytes().all(|byte| matches!(byte, b'0' | b'1'));
     if is_binary {
         return u64::from_str_radix(text, 2).map(Json::from).map_err(|error| format!("{text:?}: {error}"));
     }
@@ -232,6 +238,13 @@ struct Method {
     required: usize,
     /// The annotation of what it returns.
     returns: String,
+}
+
+impl Method {
+    /// How many parameters are annotated: the site's own method is, helpers seldom are.
+    fn annotated(&self) -> usize {
+        self.params.iter().filter(|param| !param.annotation.is_empty()).count()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,6 +322,7 @@ fn shape(method: &Method, at: usize) -> &'static str {
         text if text.contains("ListNode") => "list",
         text if text.contains("TreeNode") => "tree",
         text if text.contains("Node") => "n-ary",
+        "float" => "float",
         _ => "plain",
     }
 }
@@ -330,6 +344,7 @@ mod tests {
         assert_eq!(compat_inputs("Input\n[1]\nOutput"), None);
         assert_eq!(input("Input: a = [1,\n2]\nOutput: 3").as_deref(), Some("a = [1,\n2]"));
         assert_eq!(value("00000000000000000000000000000101"), Ok(json!(5)));
+        assert_eq!(value("11111111111111111111111111111101"), Ok(json!(4_294_967_293_u32)));
         assert!(value("{x").is_err());
     }
 

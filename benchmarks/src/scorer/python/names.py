@@ -1,5 +1,4 @@
 # The names that published problems take for granted.
-import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, sys, typing
 from typing import *
 from string import *
 from re import *
@@ -12,15 +11,20 @@ from itertools import *
 from functools import *
 from operator import *
 from builtins import *
-import datetime, statistics
-from random import choice, randint, random as _random, randrange, shuffle, uniform
-from collections import defaultdict, deque, Counter, OrderedDict
+from random import choice, randint, randrange, shuffle, uniform
 from datetime import timedelta
-from math import pow as _pow
 from statistics import mean, median
-import random
+import bisect, collections, copy, datetime, functools, heapq, itertools, math, operator, random, re, statistics, string, sys, types, typing
 
-random.seed()
+
+class _Callable(types.ModuleType):
+    # A module that is also called by its name, as its function of that name.
+    def __call__(self, *args, **named):
+        return vars(self)[self.__name__](*args, **named)
+
+
+for _module in (bisect, copy, random):
+    _module.__class__ = _Callable
 
 
 class ListNode:

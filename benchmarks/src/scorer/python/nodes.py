@@ -1,5 +1,9 @@
 # Binary trees, linked lists and other nodes as they are written in published problems: level by level, null for what is not there.
+import collections as _collections, itertools as _itertools
+
 _MOST = 100_000
+# What gives its values one by one stands for a list of them, as on the site that the problems come from.
+_LAZY = (type(_ for _ in ()), map, filter, zip, reversed, range, _collections.deque)
 
 
 def tree_of(levels):
@@ -51,6 +55,8 @@ def nary_of(levels):
 
 
 def nodes(value, depth):
+    if isinstance(value, _LAZY):
+        return {"l": [encode(part, depth + 1) for part in _itertools.islice(value, _MOST)]}
     try:
         has = vars(value)
     except TypeError:
