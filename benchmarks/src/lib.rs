@@ -8,6 +8,7 @@ pub mod engine;
 pub mod folder;
 pub mod link_model;
 pub mod record;
+pub mod rehearsal;
 pub mod relay;
 pub mod report;
 pub mod run_file;

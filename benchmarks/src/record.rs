@@ -74,6 +74,16 @@ pub struct Audit {
     pub foreign: u64,
     /// Items whose next one has another answer.
     pub foreign_of: u64,
+    /// Replies that look like an answer and are none, and are taken for one: none.
+    #[serde(default)]
+    pub cheats: u64,
+    /// Such replies.
+    #[serde(default)]
+    pub cheats_of: u64,
+    /// A scorer that is known to be imperfect, such as one by the upstream project's rules: its outcome is shown, and stops
+    /// nothing.
+    #[serde(default)]
+    pub shown_only: bool,
 }
 
 /// What a run ran on.

@@ -17,7 +17,7 @@ pub struct Entry {
 }
 
 /// Every arm, in the order of reports.
-pub const CATALOGUE: [Entry; 18] = [
+pub const CATALOGUE: [Entry; 20] = [
     Entry {
         form: "direct",
         label: "Direct",
@@ -34,7 +34,19 @@ pub const CATALOGUE: [Entry; 18] = [
         form: "latent@N",
         label: "Latent",
         kind: ArmKind::Latent,
-        about: "The first agent reads and takes N latent steps; its KV-cache goes to the last agent by AVP.",
+        about: "The first agent reads and takes N latent steps; its KV-cache goes to the next agent by AVP, that of several agents that read each for itself put together.",
+    },
+    Entry {
+        form: "sequential@N",
+        label: "Latent, own positions",
+        kind: ArmKind::Latent,
+        about: "Of its KV-cache each agent hands on what it added, without what it was given; for tasks with more than two agents in a chain.",
+    },
+    Entry {
+        form: "chained@N",
+        label: "Latent, chained",
+        kind: ArmKind::Latent,
+        about: "The agents of a fan-out read one after another on one growing KV-cache; for tasks with a fan-out.",
     },
     Entry {
         form: "text",
@@ -124,7 +136,7 @@ pub const CATALOGUE: [Entry; 18] = [
         form: "all",
         label: "All",
         kind: ArmKind::Control,
-        about: "Stands for every arm that the run's models allow.",
+        about: "Stands for every arm that the run's models allow, but for sequential and chained, which not every task has.",
     },
 ];
 
@@ -133,23 +145,25 @@ pub(super) fn entry(arm: &Arm) -> &'static Entry {
     let index = match arm {
         Arm::Direct => 0,
         Arm::PromptMatched => 1,
-        Arm::Cache(Cache { steps: 0, kind: CacheKind::Whole }) => 7,
+        Arm::Cache(Cache { steps: 0, kind: CacheKind::Whole }) => 9,
         Arm::Cache(Cache { kind: CacheKind::Whole, .. }) => 2,
-        Arm::Text(None) => 3,
-        Arm::Text(Some(_)) => 4,
+        Arm::Cache(Cache { kind: CacheKind::Sequential, .. }) => 3,
+        Arm::Cache(Cache { kind: CacheKind::Chained, .. }) => 4,
+        Arm::Text(None) => 5,
+        Arm::Text(Some(_)) => 6,
         Arm::Rosetta(rosetta) => match rosetta.kind {
-            RosettaKind::Projected => 5,
-            RosettaKind::Mean => 13,
-            RosettaKind::Random => 14,
-            RosettaKind::Foreign => 15,
+            RosettaKind::Projected => 7,
+            RosettaKind::Mean => 15,
+            RosettaKind::Random => 16,
+            RosettaKind::Foreign => 17,
         },
-        Arm::NoContext => 6,
-        Arm::Cache(Cache { kind: CacheKind::LatentOnly, .. }) => 8,
-        Arm::Cache(Cache { kind: CacheKind::Foreign, .. }) => 9,
-        Arm::Cache(Cache { kind: CacheKind::Shuffled, .. }) => 10,
-        Arm::Cache(Cache { kind: CacheKind::Noise, .. }) => 11,
-        Arm::Cache(Cache { kind: CacheKind::Zero, .. }) => 12,
-        Arm::Oracle => 16,
+        Arm::NoContext => 8,
+        Arm::Cache(Cache { kind: CacheKind::LatentOnly, .. }) => 10,
+        Arm::Cache(Cache { kind: CacheKind::Foreign, .. }) => 11,
+        Arm::Cache(Cache { kind: CacheKind::Shuffled, .. }) => 12,
+        Arm::Cache(Cache { kind: CacheKind::Noise, .. }) => 13,
+        Arm::Cache(Cache { kind: CacheKind::Zero, .. }) => 14,
+        Arm::Oracle => 18,
     };
     &CATALOGUE[index]
 }

@@ -70,6 +70,8 @@ impl Defaults<'_> {
             "text" => written.plain(Arm::Text(None)),
             "prefix" => written.plain(Arm::Cache(Cache { steps: 0, kind: CacheKind::Whole })),
             "latent" => self.caches(&written, CacheKind::Whole, 1),
+            "sequential" => self.caches(&written, CacheKind::Sequential, 0),
+            "chained" => self.caches(&written, CacheKind::Chained, 0),
             "latent-only" => self.caches(&written, CacheKind::LatentOnly, 1),
             "foreign" => self.caches(&written, CacheKind::Foreign, 0),
             "shuffled" => self.caches(&written, CacheKind::Shuffled, 0),
@@ -101,7 +103,10 @@ impl Defaults<'_> {
     fn every(&self) -> Result<Vec<Arm>, String> {
         let words = CATALOGUE.iter().map(|entry| entry.form.split(['@', ':']).next().unwrap_or_default());
         let across = |word: &&str| word.starts_with("rosetta") || *word == "text-cross";
-        let words = words.filter(|word| *word != "all" && (!self.others.is_empty() || !across(word)));
+        // What not every task has is asked for by name.
+        let asked_for = ["all", "sequential", "chained"];
+        let words =
+            words.filter(|word| !asked_for.contains(word) && (!self.others.is_empty() || !across(word)));
         let arms: Result<Vec<_>, _> = words.map(|word| self.expand(word)).collect();
         Ok(arms?.into_iter().flatten().collect())
     }

@@ -6,6 +6,7 @@ mod expand;
 use std::fmt;
 
 use crate::record::ArmRecord;
+use crate::task::Topology;
 
 pub use catalogue::{CATALOGUE, Entry};
 pub use expand::Defaults;
@@ -47,6 +48,10 @@ pub enum CacheKind {
     LatentOnly,
     /// That of another item with as many tokens.
     Foreign,
+    /// Of each agent's cache what it added, without what it was given.
+    Sequential,
+    /// All, of agents that read one after another where the task has them read each for itself.
+    Chained,
     /// All positions in another order.
     Shuffled,
     /// Normal numbers with mean and deviation of each layer and head.
@@ -101,6 +106,8 @@ impl CacheKind {
             Self::Whole => "latent",
             Self::LatentOnly => "latent-only",
             Self::Foreign => "foreign",
+            Self::Sequential => "sequential",
+            Self::Chained => "chained",
             Self::Shuffled => "shuffled",
             Self::Noise => "noise",
             Self::Zero => "zero",
@@ -135,6 +142,17 @@ impl Arm {
             Self::Cache(Cache { kind: CacheKind::Foreign, .. })
                 | Self::Rosetta(Rosetta { kind: RosettaKind::Foreign, .. })
         )
+    }
+
+    /// What it needs of a task, where not every task has that: agents before the last one that read one after another, or
+    /// each for itself.
+    #[must_use]
+    pub fn needs(&self) -> Option<Topology> {
+        match self {
+            Self::Cache(Cache { kind: CacheKind::Sequential, .. }) => Some(Topology::Chain),
+            Self::Cache(Cache { kind: CacheKind::Chained, .. }) => Some(Topology::FanOut),
+            _ => None,
+        }
     }
 
     /// As run files and traces have it.

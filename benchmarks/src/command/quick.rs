@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use avp_bench::engine::Setting;
 use avp_bench::report;
 use avp_bench::run_file::RunFile;
 
@@ -20,7 +21,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let folder = Path::new(FOLDER);
     let file = RunFile::open(RUN)?;
     eprintln!("quick start: {RUN} into {FOLDER}; `avp-bench --help` for everything else");
-    match drive(file, folder, ShardArg::WHOLE, None) {
+    match drive(file, &Setting::default(), folder, ShardArg::WHOLE, None) {
         Ok(Ended::Done(results)) => {
             show(folder, results.as_ref(), ShardArg::WHOLE, false)?;
             let report = report::write(folder, Path::new(REPORT))?;

@@ -8,13 +8,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use avp_bench::engine::{self, Engine, Mutation};
+use avp_bench::engine::{self, Engine, Mutation, Setting};
 use avp_bench::folder::{self, Folder, Results, Shard};
 use avp_bench::run_file::RunFile;
 use avp_bench::stats::{DISCORDANCE, POWER, standard_mde};
 use avp_bench::summary::Summary;
 use serde_json::json;
 
+use super::dry_run;
 use super::progress::Progress;
 
 const EXAMPLES: &str = "\
@@ -23,6 +24,7 @@ Examples:
   avp-bench run my-run.yaml --out runs/mine
   avp-bench run my-run.yaml --out runs/mine --shard 2/8       one of eight processes
   avp-bench merge runs/mine                                   when all shards are done
+  avp-bench run smollm2-gsm8k --dry-run                       data, scorers and prompts, without a model
 
 A run that was interrupted or killed goes on where it was when the same command is given again. A run file that was changed
 since is refused, with the difference. A run in one shard is merged when it is done.
@@ -43,14 +45,23 @@ pub(crate) struct Args {
     /// A run file, or the name of a shipped one (`avp-bench list runs`).
     run: String,
     /// The run's folder.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
     /// One of several processes, such as 2/8: the items that fall to it by a hash.
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: ShardArg,
     /// Items of each task at most, as `limits.items` of the run file.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// The folder of published data sets, one folder each; otherwise where `avp-bench data fetch` puts them.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Runs programs that a model wrote without a sandbox. The record says so.
+    #[arg(long)]
+    unconfined: bool,
+    /// Runs nothing and loads no model: reads the data, tries the scorers, renders every prompt and counts its tokens.
+    #[arg(long, conflicts_with_all = ["out", "shard"])]
+    dry_run: bool,
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -88,9 +99,13 @@ pub(crate) enum Ended {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let file = RunFile::open(&args.run)?.limited(args.limit);
-    match drive(file, &args.out, args.shard, args.break_on_purpose) {
+    let setting = Setting { data: args.data.clone(), unconfined: args.unconfined };
+    let Some(out) = &args.out else {
+        return dry_run::show(&file, &setting, args.json);
+    };
+    match drive(file, &setting, out, args.shard, args.break_on_purpose) {
         Ok(Ended::Done(results)) => {
-            show(&args.out, results.as_ref(), args.shard, args.json)?;
+            show(out, results.as_ref(), args.shard, args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         Ok(Ended::Interrupted) => {
@@ -115,6 +130,7 @@ pub(crate) fn failed(error: anyhow::Error) -> anyhow::Result<ExitCode> {
 /// Runs a shard to its end, or until somebody presses Ctrl-C; a run of one shard is merged.
 pub(crate) fn drive(
     file: RunFile,
+    setting: &Setting,
     out: &Path,
     shard: ShardArg,
     mutation: Option<Mutation>,
@@ -123,7 +139,7 @@ pub(crate) fn drive(
     let told = Arc::clone(&stopped);
     ctrlc::set_handler(move || told.store(true, Ordering::SeqCst))?;
     let loud = std::io::stderr().is_terminal();
-    let engine = Engine::prepare(file, &mut |name| {
+    let engine = Engine::prepare(file, setting, &mut |name| {
         if loud {
             eprintln!("loading {name}");
         }

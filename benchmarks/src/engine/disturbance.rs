@@ -8,7 +8,7 @@ use rand_distr::StandardNormal;
 
 use crate::arm::{Cache, CacheKind};
 
-/// What goes over the wire instead of a cache. A whole cache, and a foreign one, stay as they are.
+/// What goes over the wire to the last agent instead of a cache. What is whole, foreign, or has been cut already stays.
 pub(super) fn disturbed(
     model: &Runtime,
     context: Context,
@@ -17,11 +17,11 @@ pub(super) fn disturbed(
 ) -> avp::Result<Context> {
     let len = context.seq_len();
     match cache.kind {
-        CacheKind::Whole | CacheKind::Foreign => Ok(context),
-        CacheKind::LatentOnly => {
-            let steps = usize::try_from(context.num_steps()).unwrap_or(len).min(len);
-            model.rearranged(&context, &(len - steps..len).collect::<Vec<_>>())
-        }
+        CacheKind::Whole
+        | CacheKind::Foreign
+        | CacheKind::LatentOnly
+        | CacheKind::Sequential
+        | CacheKind::Chained => Ok(context),
         CacheKind::Shuffled => {
             let mut order: Vec<usize> = (0..len).collect();
             order.shuffle(random);

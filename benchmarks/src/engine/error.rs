@@ -1,6 +1,6 @@
 //! What stops a run.
 
-use crate::{folder, run_file, task};
+use crate::{folder, run_file, sandbox, task};
 
 /// Result with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -18,6 +18,9 @@ pub enum Error {
     /// The run's folder.
     #[error(transparent)]
     Folder(#[from] folder::Error),
+    /// Programs to be run, and nothing that holds them.
+    #[error("{0}; or give --unconfined, which the record will say")]
+    Sandbox(#[from] sandbox::Error),
     /// A model that cannot be opened, or a map between two that cannot be made.
     #[error("model {name}: {source}")]
     Model {

@@ -5,6 +5,7 @@ mod clock;
 mod disturbance;
 mod energy;
 mod error;
+mod hand_over;
 mod mutation;
 mod oracle;
 mod provenance;
@@ -13,6 +14,7 @@ mod scene;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use avp::model::{Finish, Prompt};
 
@@ -21,7 +23,8 @@ use crate::folder::{Shard, shard_of};
 use crate::record::{Audit, RunRecord};
 use crate::relay::Layout;
 use crate::run_file::{self, RunFile};
-use crate::task::{Task, audit};
+use crate::sandbox::Sandbox;
+use crate::task::{Task, Topology, audit};
 use crate::trace::{Outcome, Trace};
 
 pub use cast::Cast;
@@ -46,10 +49,20 @@ pub struct Engine {
     arms: Vec<Arm>,
     tasks: Vec<Task>,
     audits: Vec<Audit>,
+    sandbox: Option<Sandbox>,
     cast: Cast,
     threads: usize,
     meter: Meter,
     mutation: Option<Mutation>,
+}
+
+/// Where things are on the machine that runs: nothing of it is part of a run file.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// The folder of published data sets, where it is not where they are looked for.
+    pub data: Option<PathBuf>,
+    /// Runs programs that models wrote without a sandbox; the record says so.
+    pub unconfined: bool,
 }
 
 /// One item in one layout, once: what all arms do before the next one begins.
@@ -67,34 +80,38 @@ impl Engine {
     /// Reads the items, tries the scorers, and loads the models; `progress` is told of each model.
     ///
     /// # Errors
-    /// For items that cannot be read, a scorer that does not know right from wrong, and models that cannot be loaded.
-    pub fn prepare(file: RunFile, progress: &mut dyn FnMut(&str)) -> Result<Self> {
-        let arms = file.arms()?;
-        let tasks: Vec<_> = file.tasks.iter().map(Task::open).collect::<crate::task::Result<_>>()?;
-        let audits: Vec<_> = tasks.iter().map(audit).collect();
-        if let Some(failed) = audits.iter().find(|audit| !audit.is_good()) {
-            return Err(Error::Audit(failed.clone()));
-        }
-        if let Some(arm) = arms.iter().find(|arm| arm.takes_another_context()) {
-            for task in &tasks {
-                if (0..task.items.len()).any(|index| task.foreign(index).is_none()) {
-                    let what = format!(
-                        "a second context for {}, or that arm left out; all items have the same",
-                        arm.id()
-                    );
-                    return Err(crate::task::Error::Items { task: task.name.clone(), what }.into());
-                }
-            }
-        }
+    /// For items that cannot be read, a scorer that does not know right from wrong, programs to be run and no sandbox, and
+    /// models that cannot be loaded.
+    pub fn prepare(file: RunFile, setting: &Setting, progress: &mut dyn FnMut(&str)) -> Result<Self> {
+        // Before anything that uses the pool makes one of its own size.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(file.threads).build_global();
         // A pool that is there already, as in a second run of one process, stays.
         let threads = rayon::current_num_threads();
         if pool.is_err() && file.threads != 0 && file.threads != threads {
             return Err(Error::Machine(format!("{} threads asked for, {threads} run already", file.threads)));
         }
+        let arms = file.arms()?;
+        let data = setting.data.as_deref();
+        let tasks: Vec<_> =
+            file.tasks.iter().map(|task| Task::open(task, data)).collect::<crate::task::Result<_>>()?;
+        for task in &tasks {
+            for arm in &arms {
+                suits(arm, task)?;
+            }
+        }
+        let sandbox = match tasks.iter().any(|task| task.form.runs_programs()) {
+            true if setting.unconfined => Some(Sandbox::unconfined()?),
+            true => Some(Sandbox::probe()?),
+            false => None,
+        };
+        let chosen = |task: &Task| task.chosen(file.seed, file.limits.items);
+        let audits: Vec<_> = tasks.iter().map(|task| audit(task, &chosen(task), sandbox.as_ref())).collect();
+        if let Some(failed) = audits.iter().find(|audit| !audit.is_good()) {
+            return Err(Error::Audit(failed.clone()));
+        }
         let cast = Cast::load(&file, &arms, progress)?;
         let meter = Meter::find(file.device()?);
-        Ok(Self { file, arms, tasks, audits, cast, threads, meter, mutation: None })
+        Ok(Self { file, arms, tasks, audits, sandbox, cast, threads, meter, mutation: None })
     }
 
     /// The same with a fault in what cache arms do.
@@ -117,7 +134,13 @@ impl Engine {
             arms: self.arms.iter().map(Arm::record).collect(),
             items: self.tasks.iter().map(|task| self.chosen(task).len() as u64).sum(),
             audits: self.audits.clone(),
-            provenance: provenance::provenance(&self.cast, &self.tasks, self.threads, &self.meter),
+            provenance: provenance::provenance(
+                &self.cast,
+                &self.tasks,
+                self.sandbox.as_ref(),
+                self.threads,
+                &self.meter,
+            ),
         })
     }
 
@@ -224,7 +247,8 @@ impl Engine {
             cast: &self.cast,
             meter: &self.meter,
             file: &self.file,
-            form: task.form,
+            form: &task.form,
+            decoding: &task.decoding,
             item,
             foreign: task.foreign(place.item),
             layout: place.layout,
@@ -295,13 +319,18 @@ impl Engine {
             played;
         (trace.agents, trace.wall_ms, trace.overhead_ms, trace.energy_j) =
             (agents, wall_ms, overhead_ms, energy_j);
-        let direct = scene.form.direct_prompt(scene.item);
+        let direct = scene.form.direct_prompt(scene.item)?;
         trace.prompt_tokens = count(cast::chat(scene.answerer(), &direct)?.len());
         let said = cast::reply_tokens(scene.answerer(), &direct, &scene.item.reply)?;
         trace.nll_tokens = count(said.len());
         trace.nll = Some(surprise(scene, &last, &said)?);
-        trace.answer = scene.form.extract(scene.item, &reply);
-        let right = trace.answer.as_ref().is_some_and(|answer| scene.form.is_right(scene.item, answer));
+        let score = scene.form.score(scene.item, &reply, self.sandbox.as_ref());
+        (trace.answer, trace.marks, trace.error) = (score.answer, score.marks, score.error);
+        if trace.error.is_some() {
+            trace.outcome = Outcome::Error;
+            return Ok(());
+        }
+        let right = score.right;
         trace.outcome = match (right, finish, &trace.answer) {
             (true, _, _) => Outcome::Correct,
             (false, Finish::Length, _) => Outcome::Truncated,
@@ -312,10 +341,38 @@ impl Engine {
     }
 }
 
+/// Refuses an arm that a task has no room for.
+fn suits(arm: &Arm, task: &Task) -> Result<()> {
+    let refused = |what: String| Err(crate::task::Error::Items { task: task.name.clone(), what }.into());
+    let readers = task.form.readers().len();
+    match arm.needs() {
+        Some(Topology::FanOut) if task.form.topology() != Topology::FanOut => {
+            return refused(format!(
+                "agents that read each for itself for {}, or that arm left out",
+                arm.id()
+            ));
+        }
+        Some(Topology::Chain) if task.form.topology() != Topology::Chain || readers < 2 => {
+            let found = format!("{readers} agents before the last one");
+            return refused(format!(
+                "a chain of two or more before the last one for {}, found {found}",
+                arm.id()
+            ));
+        }
+        _ => {}
+    }
+    if arm.takes_another_context() && (0..task.items.len()).any(|index| task.foreign(index).is_none()) {
+        let id = arm.id();
+        return refused(format!("a second context for {id}, or that arm left out; all items have the same"));
+    }
+    Ok(())
+}
+
 /// Negative log-likelihood of a reply behind what the last agent read.
 fn surprise(scene: &Scene<'_>, last: &LastTurn, said: &[u32]) -> avp::Result<f64> {
     // Out of the message again: the context itself went into the answer.
-    let context = last.message.as_ref().map(|message| scene.receive(message)).transpose()?;
+    let contexts = last.messages.iter().map(|message| scene.receive(message)).collect::<avp::Result<_>>()?;
+    let context = scene.together(contexts)?;
     let all = scene.answerer().surprises(context, &Prompt::Tokens(last.prompt.clone()), said)?;
     Ok((all.iter().sum::<f64>() * NLL_STEPS).round() / NLL_STEPS)
 }

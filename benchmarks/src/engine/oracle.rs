@@ -5,6 +5,9 @@
 //!                                                                   ├─ equal?
 //!  first prompt + last prompt, one pass ──────────▶ logits, answer ─┘
 //! ```
+//!
+//! With more agents, all prompts before the last one go hop by hop. Of a fan-out, whose branches do not know of one another, the
+//! chained form is compared: nothing that is one pass equals the other one.
 
 use std::ops::ControlFlow;
 
@@ -36,7 +39,7 @@ impl Scene<'_> {
     pub(super) fn oracle(&self) -> avp::Result<Verdict> {
         let model = self.answerer();
         let last = self.last_prompt()?;
-        let both = Prompt::Tokens([self.first_prompt(model)?, last.clone()].concat());
+        let both = Prompt::Tokens(self.all_prompts()?.concat());
         let handed_over = Prompt::Tokens(self.prompt_behind_a_context()?);
         let context = self.prefix()?.context;
 
@@ -86,7 +89,7 @@ impl Scene<'_> {
         let options = GenerateOptions {
             context,
             sampling: Sampling::greedy(),
-            max_tokens: self.file.decoding.max_tokens.min(self.cut),
+            max_tokens: self.decoding.max_tokens.min(self.cut),
             ..GenerateOptions::default()
         };
         let written = self.answerer().generate(prompt, options, &mut |_| ControlFlow::Continue(()))?;

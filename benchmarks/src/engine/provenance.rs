@@ -7,13 +7,20 @@ use std::process::Command;
 use super::cast::Cast;
 use super::energy::Meter;
 use crate::record::Provenance;
+use crate::sandbox::Sandbox;
 use crate::task::Task;
 
 /// The folder that this program was built from.
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What is known of the program, the models, the data and the machine.
-pub(super) fn provenance(cast: &Cast, tasks: &[Task], threads: usize, meter: &Meter) -> Provenance {
+pub(super) fn provenance(
+    cast: &Cast,
+    tasks: &[Task],
+    sandbox: Option<&Sandbox>,
+    threads: usize,
+    meter: &Meter,
+) -> Provenance {
     let versions = [
         ("avp-bench", env!("CARGO_PKG_VERSION")),
         ("avp", env!("CARGO_PKG_VERSION")),
@@ -24,6 +31,7 @@ pub(super) fn provenance(cast: &Cast, tasks: &[Task], threads: usize, meter: &Me
         ("threads".to_owned(), threads.to_string()),
         ("energy".to_owned(), meter.describe()),
     ]);
+    machine.extend(sandbox.map(|sandbox| ("sandbox".to_owned(), sandbox.name().to_owned())));
     machine.extend(processor().map(|name| ("processor".to_owned(), name)));
     machine.extend(card().map(|name| ("card".to_owned(), name)));
     Provenance {

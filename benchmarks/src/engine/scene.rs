@@ -2,31 +2,22 @@
 
 use std::ops::ControlFlow;
 
-use avp::model::{
-    Connector as _, Context, Finish, GenerateOptions, HiddenStates, Prompt, Route, Runtime, ThinkOptions,
-    project_context,
-};
-use avp::session::TextMessage;
-use avp::wire::{DataType, Encoder, Limits};
+use avp::model::{Connector as _, Context, Finish, GenerateOptions, Prompt, Route, Runtime};
+use avp::wire::{Encoder, Limits};
 use sha2::{Digest as _, Sha256};
 
 use super::cast::{Cast, chat};
 use super::clock::{Clock, Spent, milliseconds};
-use super::disturbance::{directions, disturbed, length_matched};
 use super::energy::Meter;
 use super::mutation::Mutation;
 use super::randomness::Purpose;
-use crate::arm::{Arm, Cache, CacheKind, Rosetta, RosettaKind};
+use crate::arm::Arm;
 use crate::relay::Layout;
-use crate::run_file::{RunFile, hex};
+use crate::run_file::{Decoding, RunFile, hex};
 use crate::task::{Form, TaskItem};
 use crate::trace::{AgentTrace, Ledger, Times};
 
-/// The agent that reads first.
-const READER: &str = "reader";
-/// The agent that answers.
-const ANSWERER: &str = "answerer";
-/// The agent that does both.
+/// The agent that reads and answers alone.
 const SOLO: &str = "solo";
 
 /// One item under one arm.
@@ -34,7 +25,8 @@ pub(super) struct Scene<'a> {
     pub(super) cast: &'a Cast,
     pub(super) meter: &'a Meter,
     pub(super) file: &'a RunFile,
-    pub(super) form: Form,
+    pub(super) form: &'a Form,
+    pub(super) decoding: &'a Decoding,
     pub(super) item: &'a TaskItem,
     /// The item whose context stands in where another one's is asked for.
     pub(super) foreign: Option<&'a TaskItem>,
@@ -52,28 +44,22 @@ pub(super) struct Played {
     pub(super) reply: String,
     pub(super) finish: Finish,
     pub(super) spent: Spent,
-    /// What the last agent read: its prompt, and the message before it.
+    /// What the last agent read: its prompt, and the messages before it.
     pub(super) last: LastTurn,
 }
 
 /// What the last agent read.
 pub(super) struct LastTurn {
     pub(super) prompt: Vec<u32>,
-    pub(super) message: Option<Vec<u8>>,
+    pub(super) messages: Vec<Vec<u8>>,
 }
 
 /// A message that was sent and read again.
 pub(super) struct Received {
     pub(super) context: Context,
     pub(super) message: Vec<u8>,
-    encode_ms: f64,
-    decode_ms: f64,
-}
-
-/// A turn of an agent that hands over a cache.
-struct Read {
-    trace: AgentTrace,
-    context: Context,
+    pub(super) encode_ms: f64,
+    pub(super) decode_ms: f64,
 }
 
 impl Scene<'_> {
@@ -81,18 +67,18 @@ impl Scene<'_> {
     pub(super) fn play(&self) -> avp::Result<Played> {
         let clock = Clock::start(self.meter);
         match self.arm {
-            Arm::Direct => self.alone(clock, &self.form.direct_prompt(self.item)),
-            Arm::PromptMatched => self.alone(clock, &self.form.last_prompt(self.item, Layout::Repeated)),
+            Arm::Direct => self.alone(clock, &self.form.direct_prompt(self.item)?),
+            Arm::PromptMatched => self.alone(clock, &self.form.last_prompt(self.item, Layout::Repeated)?),
             Arm::NoContext => {
                 let prompt = self.last_prompt()?;
-                self.answer(clock, ANSWERER, prompt, None, Vec::new())
+                self.answer(clock, self.form.last_role(), prompt, Vec::new(), Vec::new())
             }
             Arm::Cache(cache) => self.cache(clock, *cache),
             Arm::Text(other) => self.text(clock, other.as_ref().map(|other| other.name.as_str())),
             Arm::Rosetta(rosetta) => self.rosetta(clock, rosetta),
             Arm::Oracle => {
-                let both = [self.first_prompt(self.answerer())?, self.last_prompt()?].concat();
-                self.answer(clock, SOLO, both, None, Vec::new())
+                let both = self.all_prompts()?.concat();
+                self.answer(clock, SOLO, both, Vec::new(), Vec::new())
             }
         }
     }
@@ -101,12 +87,20 @@ impl Scene<'_> {
         self.cast.answerer().1
     }
 
-    pub(super) fn first_prompt(&self, model: &Runtime) -> avp::Result<Vec<u32>> {
-        chat(model, &self.form.first_prompt(self.item))
+    /// The prompt of one of the agents before the last.
+    pub(super) fn reader_prompt(&self, model: &Runtime, reader: usize) -> avp::Result<Vec<u32>> {
+        chat(model, &self.form.reader_prompt(reader, self.item, &[])?)
     }
 
     pub(super) fn last_prompt(&self) -> avp::Result<Vec<u32>> {
-        chat(self.answerer(), &self.form.last_prompt(self.item, self.layout))
+        chat(self.answerer(), &self.form.last_prompt(self.item, self.layout)?)
+    }
+
+    /// The prompts of all agents in their order, the last one's too, as they read them one after another.
+    pub(super) fn all_prompts(&self) -> avp::Result<Vec<Vec<u32>>> {
+        let readers =
+            (0..self.form.readers().len()).map(|reader| self.reader_prompt(self.answerer(), reader));
+        readers.chain([self.last_prompt()]).collect()
     }
 
     /// The last prompt as it is read behind a context.
@@ -118,136 +112,21 @@ impl Scene<'_> {
         })
     }
 
-    /// The first prompt, or that of the foreign item, of as many tokens.
-    fn first_prompt_or_foreign(
-        &self,
-        model: &Runtime,
-        foreign: bool,
-        clock: &mut Clock<'_>,
-    ) -> avp::Result<Vec<u32>> {
-        let own = self.first_prompt(model)?;
-        if !foreign {
-            return Ok(own);
-        }
-        let Some(other) = self.foreign else {
-            unreachable!("a run whose arms take another context has one for every item");
-        };
-        clock.apart(|| Ok(length_matched(&own, &chat(model, &self.form.first_prompt(other))?)))
-    }
-
     fn alone(&self, clock: Clock<'_>, prompt: &str) -> avp::Result<Played> {
         let tokens = chat(self.answerer(), prompt)?;
-        self.answer(clock, SOLO, tokens, None, Vec::new())
-    }
-
-    fn cache(&self, mut clock: Clock<'_>, cache: Cache) -> avp::Result<Played> {
-        let model = self.answerer();
-        let foreign = cache.kind == CacheKind::Foreign;
-        let prompt = self.first_prompt_or_foreign(model, foreign, &mut clock)?;
-        let mut read = self.read((self.cast.answerer().0, model), prompt, cache.steps, 1, &mut clock)?;
-        let mut random = self.purpose.stream(READER);
-        let context = clock.apart(|| disturbed(model, read.context, cache, &mut random))?;
-        let received = self.send(&context, &mut clock)?;
-        read.trace.times.encode_ms = received.encode_ms;
-        let prompt = self.prompt_behind_a_context()?;
-        self.answer(clock, ANSWERER, prompt, Some(received), vec![read.trace])
-    }
-
-    fn rosetta(&self, mut clock: Clock<'_>, rosetta: &Rosetta) -> avp::Result<Played> {
-        let name = rosetta.other.name.as_str();
-        let Some((other, map)) = self.cast.other(name).and_then(|other| Some((other, other.map.as_ref()?)))
-        else {
-            unreachable!("the cast has every model that its arms need");
-        };
-        let foreign = rosetta.kind == RosettaKind::Foreign;
-        let prompt = self.first_prompt_or_foreign(&other.runtime, foreign, &mut clock)?;
-        let vectors = rosetta.vectors as usize;
-        let steps = self.file.rosetta_steps;
-        let mut read = self.read((name, &other.runtime), prompt, steps, vectors, &mut clock)?;
-        let (projected, project_ms) =
-            clock.codec(|| project_context(&other.runtime, &read.context, map, vectors, &map.id()));
-        let projected = clock.apart(|| self.vectors(projected?, rosetta))?;
-        let received = self.send(&projected, &mut clock)?;
-        read.trace.times.encode_ms = received.encode_ms + project_ms;
-        let prompt = self.prompt_behind_a_context()?;
-        self.answer(clock, ANSWERER, prompt, Some(received), vec![read.trace])
-    }
-
-    /// What a control puts in the place of projected states.
-    fn vectors(&self, projected: Context, rosetta: &Rosetta) -> avp::Result<Context> {
-        let count = rosetta.vectors as usize;
-        let (mean, length) = self.cast.moments();
-        let values = match rosetta.kind {
-            RosettaKind::Projected | RosettaKind::Foreign => return Ok(projected),
-            RosettaKind::Mean => mean.repeat(count),
-            RosettaKind::Random => directions(count, mean.len(), length, &mut self.purpose.stream(READER)),
-        };
-        let states = HiddenStates { values, dtype: DataType::Float32, seq_len: rosetta.vectors };
-        Ok(projected.with_hidden_states(states))
-    }
-
-    fn text(&self, mut clock: Clock<'_>, other: Option<&str>) -> avp::Result<Played> {
-        let (name, model) = match other.and_then(|name| Some((name, self.cast.other(name)?))) {
-            Some((name, other)) => (name, &other.runtime),
-            None => self.cast.answerer(),
-        };
-        let prompt = self.first_prompt(model)?;
-        let mut trace = self.turn(READER, name, &prompt);
-        let most = self.file.decoding.note_tokens;
-        let note = self.write(model, READER, &prompt, None, most, &mut trace, &mut clock)?;
-        let sent = TextMessage {
-            source_agent_id: READER.to_owned(),
-            target_agent_id: ANSWERER.to_owned(),
-            content: note.0,
-            ..TextMessage::default()
-        };
-        let (bytes, encode_ms) = clock.codec(|| sent.to_json().to_string().into_bytes());
-        trace.times.encode_ms = encode_ms;
-        let (message, decode_ms) = clock.codec(|| TextMessage::from_text(&bytes));
-        let note = message?.content;
-        let prompt = chat(self.answerer(), &self.form.note_prompt(self.item, self.layout, &note))?;
-        let pasted = clock.apart(|| self.answerer().tokens(&Prompt::Raw(note.trim().to_owned())))?.len();
-        let mut played = self.answer(clock, ANSWERER, prompt, None, vec![trace])?;
-        if let Some(last) = played.agents.last_mut() {
-            last.ledger.pasted = pasted as u64;
-            last.ledger.wire_bytes = bytes.len() as u64;
-            last.times.decode_ms = decode_ms;
-        }
-        Ok(played)
-    }
-
-    /// The first agent's cache, without latent steps, as the last one receives it.
-    pub(super) fn prefix(&self) -> avp::Result<Received> {
-        let mut clock = Clock::start(self.meter);
-        let prompt = self.first_prompt(self.answerer())?;
-        let read = self.read(self.cast.answerer(), prompt, 0, 1, &mut clock)?;
-        self.send(&read.context, &mut clock)
-    }
-
-    fn read(
-        &self,
-        (name, model): (&str, &Runtime),
-        prompt: Vec<u32>,
-        steps: u32,
-        states: usize,
-        clock: &mut Clock<'_>,
-    ) -> avp::Result<Read> {
-        let mut trace = self.turn(READER, name, &prompt);
-        let options = ThinkOptions { steps, states, ..ThinkOptions::default() };
-        let thought = model.think(&Prompt::Tokens(prompt), options)?;
-        let phases = thought.phases;
-        clock.model(phases.prefill_s + phases.latent_s);
-        trace.ledger.latent = thought.context.num_steps();
-        trace.times.prefill_ms = milliseconds(phases.prefill_s);
-        trace.times.latent_ms = milliseconds(phases.latent_s);
-        Ok(Read { trace, context: thought.context })
+        self.answer(clock, SOLO, tokens, Vec::new(), Vec::new())
     }
 
     /// Through the codec, as to another process.
-    fn send(&self, context: &Context, clock: &mut Clock<'_>) -> avp::Result<Received> {
+    pub(super) fn send(
+        &self,
+        context: &Context,
+        roles: [&str; 2],
+        clock: &mut Clock<'_>,
+    ) -> avp::Result<Received> {
         let route = Route {
-            source_agent_id: READER.to_owned(),
-            target_agent_id: ANSWERER.to_owned(),
+            source_agent_id: roles[0].to_owned(),
+            target_agent_id: roles[1].to_owned(),
             ..Route::default()
         };
         let (message, encode_ms) = clock.codec(|| context.to_bytes(&Encoder::default(), &route));
@@ -268,36 +147,53 @@ impl Scene<'_> {
         }
     }
 
-    fn answer(
+    /// What was received as one context: as it is, or several that do not know of one another put together.
+    pub(super) fn together(&self, mut contexts: Vec<Context>) -> avp::Result<Option<Context>> {
+        match contexts.len() {
+            0 | 1 => Ok(contexts.pop()),
+            _ => self.answerer().joined(&contexts).map(Some),
+        }
+    }
+
+    /// The last agent's turn, behind what it received.
+    pub(super) fn answer(
         &self,
         mut clock: Clock<'_>,
         role: &str,
         prompt: Vec<u32>,
-        received: Option<Received>,
+        received: Vec<Received>,
         mut agents: Vec<AgentTrace>,
     ) -> avp::Result<Played> {
         let (name, model) = self.cast.answerer();
         let mut trace = self.turn(role, name, &prompt);
-        let (mut context, mut message) = (None, None);
-        if let Some(received) = received {
+        let (mut contexts, mut messages) = (Vec::new(), Vec::new());
+        for received in received {
             let positions = received.context.seq_len() as u64;
             match received.context.cache() {
-                Some(_) => trace.ledger.reused = positions,
-                None => trace.ledger.latent = positions,
+                Some(_) => trace.ledger.reused += positions,
+                None => trace.ledger.latent += positions,
             }
-            trace.ledger.wire_bytes = received.message.len() as u64;
-            trace.times.decode_ms = received.decode_ms;
-            (context, message) = (Some(received.context), Some(received.message));
+            trace.ledger.wire_bytes += received.message.len() as u64;
+            trace.times.decode_ms += received.decode_ms;
+            contexts.push(received.context);
+            messages.push(received.message);
         }
-        let most = self.file.decoding.max_tokens;
+        let context = if contexts.len() > 1 {
+            let (joined, joining_ms) = clock.codec(|| self.together(contexts));
+            trace.times.decode_ms += joining_ms;
+            joined?
+        } else {
+            contexts.pop()
+        };
+        let most = self.decoding.max_tokens;
         let (reply, finish) = self.write(model, role, &prompt, context, most, &mut trace, &mut clock)?;
         let spent = clock.read();
         agents.push(trace);
-        Ok(Played { agents, reply, finish, spent, last: LastTurn { prompt, message } })
+        Ok(Played { agents, reply, finish, spent, last: LastTurn { prompt, messages } })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place where every agent writes")]
-    fn write(
+    pub(super) fn write(
         &self,
         model: &Runtime,
         role: &str,
@@ -309,7 +205,7 @@ impl Scene<'_> {
     ) -> avp::Result<(String, Finish)> {
         let options = GenerateOptions {
             context,
-            sampling: self.file.decoding.sampling(self.purpose.number(role)),
+            sampling: self.decoding.sampling(self.purpose.number(role)),
             max_tokens: most.min(self.cut),
             ..GenerateOptions::default()
         };
@@ -329,7 +225,7 @@ impl Scene<'_> {
     }
 
     /// A turn that begins.
-    fn turn(&self, role: &str, model: &str, prompt: &[u32]) -> AgentTrace {
+    pub(super) fn turn(&self, role: &str, model: &str, prompt: &[u32]) -> AgentTrace {
         let mut hasher = Sha256::new();
         prompt.iter().for_each(|token| hasher.update(token.to_le_bytes()));
         AgentTrace {

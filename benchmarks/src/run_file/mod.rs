@@ -4,6 +4,7 @@
 mod difference;
 mod error;
 mod parts;
+mod shipped;
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -22,14 +23,9 @@ use crate::relay::Layout;
 pub use difference::{Difference, differences};
 pub(crate) use error::nearest;
 pub use error::{Error, Result};
-pub use parts::{Decoding, ItemLimits, Models, TaskFile, TaskKind};
+pub use parts::{Decoding, DecodingPatch, ItemLimits, Models, TaskFile, TaskKind};
 
-/// Run files that come with the program, by name.
-pub const RUNS: [(&str, &str); 3] = [
-    ("pocket-quick", include_str!("../../runs/pocket-quick.yaml")),
-    ("smollm2-relay", include_str!("../../runs/smollm2-relay.yaml")),
-    ("smollm2-text", include_str!("../../runs/smollm2-text.yaml")),
-];
+pub use shipped::RUNS;
 
 /// Largest run file. The shipped ones have some hundred bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -76,9 +72,9 @@ pub struct RunFile {
     /// Latent steps of the first agent in arms across models.
     #[serde(default)]
     pub rosetta_steps: u32,
-    /// How text is written.
-    #[serde(default)]
-    pub decoding: Decoding,
+    /// How text is written in every task that does not say otherwise; a settled run file has it in each task.
+    #[serde(default, skip_serializing_if = "parts::says_nothing")]
+    pub decoding: DecodingPatch,
     /// What random numbers depend on, besides the item, the arm, the agent and the replicate.
     #[serde(default = "parts::one")]
     pub seed: u64,
@@ -159,7 +155,7 @@ impl RunFile {
         }
         let mut names = BTreeSet::new();
         for task in &mut self.tasks {
-            task.settle()?;
+            task.settle(self.decoding)?;
             if !names.insert(task.name.clone()) {
                 return wrong(
                     "tasks.name",
@@ -177,7 +173,7 @@ impl RunFile {
         if self.limits.items == Some(0) {
             return wrong("limits.items", "1 or more, or nothing for all".to_owned());
         }
-        self.decoding.check()?;
+        self.decoding = DecodingPatch::default();
         let arms = self.expanded()?;
         self.arms = arms.iter().map(Arm::id).collect();
         Ok(self)

@@ -8,8 +8,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, nearest};
 use crate::relay::{Layout, Split};
+use crate::task::Descriptor;
 
 /// Tokens of an answer or a note at most: beyond that no last agent could read them.
 const MAX_TOKENS: usize = 1 << 16;
@@ -38,6 +39,10 @@ pub(super) fn rosetta_vectors() -> Vec<u32> {
 
 pub(super) fn one() -> u64 {
     1
+}
+
+pub(super) fn says_nothing(patch: &DecodingPatch) -> bool {
+    *patch == DecodingPatch::default()
 }
 
 pub(super) fn once() -> u32 {
@@ -95,13 +100,58 @@ impl<'de> Deserialize<'de> for Models {
 }
 
 /// Where a task's items come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskKind {
     /// The relay task of this project.
     Relay,
     /// Any text with questions: JSON lines of id, context, question and answer.
     Text,
+    /// A task of a shipped descriptor, by its name.
+    Described(Box<str>),
+    /// A task of a descriptor in the run file, with items in the form of [`Self::Text`].
+    Custom,
+}
+
+impl TaskKind {
+    /// As run files have it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Relay => "relay",
+            Self::Text => "text",
+            Self::Described(name) => name,
+            Self::Custom => "custom",
+        }
+    }
+}
+
+impl Serialize for TaskKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Ok(match name.as_str() {
+            "relay" => Self::Relay,
+            "text" => Self::Text,
+            "custom" => Self::Custom,
+            _ => {
+                let known = Descriptor::names().map_err(serde::de::Error::custom)?;
+                if !known.contains(&name) {
+                    let all = ["relay", "text", "custom"].into_iter().chain(known.iter().map(String::as_str));
+                    let meant = nearest(&name, all).map(|name| format!("; did you mean {name}?"));
+                    return Err(serde::de::Error::custom(format!(
+                        "{name:?} is no task{}; `avp-bench list tasks` shows them",
+                        meant.unwrap_or_default()
+                    )));
+                }
+                Self::Described(name.into())
+            }
+        })
+    }
 }
 
 /// One task of a run.
@@ -125,9 +175,15 @@ pub struct TaskFile {
     /// Relay: how many, from the first; of bundled items all where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// Text: the JSON lines, from the run file's folder on; `sample` for the ones that come with the program.
+    /// Text and custom: the JSON lines, from the run file's folder on; `sample` for the ones that come with the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// Custom: roles, prompts, topology and scorer, as the shipped descriptors have them; `data` is of no use in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<Box<Descriptor>>,
+    /// How text is written in this task; what is not said is as in the run file, and then as the task has it.
+    #[serde(default)]
+    pub decoding: DecodingPatch,
     /// The folder of the run file.
     #[serde(skip)]
     folder: PathBuf,
@@ -144,13 +200,35 @@ impl TaskFile {
         self.file.as_ref().map(|file| self.folder.join(file))
     }
 
-    pub(super) fn settle(&mut self) -> Result<()> {
+    /// How text is written.
+    #[must_use]
+    pub fn decoding(&self) -> Decoding {
+        self.decoding.settled()
+    }
+
+    /// Writes out what is left open; `run` is what the run file says for all of its tasks.
+    pub(super) fn settle(&mut self, run: DecodingPatch) -> Result<()> {
         let refused = |key: &str, what: &str| Err(Error::new(&format!("tasks.{key}"), what));
-        match self.kind {
+        let relays = [
+            ("bundled", self.bundled.is_some()),
+            ("split", self.split.is_some()),
+            ("seed", self.seed.is_some()),
+            ("count", self.count.is_some()),
+        ];
+        if self.kind != TaskKind::Relay
+            && let Some((key, _)) = relays.into_iter().find(|(_, said)| *said)
+        {
+            return refused(key, "belongs to the kind relay; limits.items limits every task");
+        }
+        if !matches!(self.kind, TaskKind::Text | TaskKind::Custom) && self.file.is_some() {
+            return refused("file", "belongs to the kinds text and custom");
+        }
+        if self.kind != TaskKind::Custom && self.descriptor.is_some() {
+            return refused("descriptor", "belongs to the kind custom");
+        }
+        let mut base = DecodingPatch::default();
+        match &self.kind {
             TaskKind::Relay => {
-                if self.file.is_some() {
-                    return refused("file", "belongs to the kind text");
-                }
                 let plain = self.split.is_none() && self.seed.is_none();
                 let bundled = *self.bundled.get_or_insert(plain);
                 if bundled && (self.split.is_some() || self.seed.is_some()) {
@@ -166,35 +244,104 @@ impl TaskFile {
                     return refused("count", &format!("1 to {}", if bundled { whole } else { MAX_COUNT }));
                 }
             }
-            TaskKind::Text => {
-                let others = [
-                    ("bundled", self.bundled.is_some()),
-                    ("split", self.split.is_some()),
-                    ("seed", self.seed.is_some()),
-                    ("count", self.count.is_some()),
-                ];
-                if let Some((key, _)) = others.into_iter().find(|(_, said)| *said) {
-                    return refused(key, "belongs to the kind relay; limits.items limits every task");
+            TaskKind::Text | TaskKind::Custom if self.file.is_none() => {
+                return refused("file", "JSON lines of id, context, question and answer");
+            }
+            TaskKind::Text => {}
+            TaskKind::Custom => match &self.descriptor {
+                Some(descriptor) => {
+                    descriptor.check().map_err(|what| Error::new("tasks.descriptor", what))?;
+                    base = descriptor.decoding;
+                    if self.name.is_empty() {
+                        self.name.clone_from(&descriptor.name);
+                    }
                 }
-                if self.file.is_none() {
-                    return refused("file", "JSON lines of id, context, question and answer");
+                None => {
+                    return refused("descriptor", "the agents of a task of your own, as in the shipped ones");
                 }
+            },
+            TaskKind::Described(name) => {
+                base = Descriptor::shipped(name).map_err(|what| Error::new("tasks.kind", what))?.decoding;
             }
         }
         if self.name.is_empty() {
-            self.name = match self.kind {
-                TaskKind::Relay => "relay",
-                TaskKind::Text => "text",
-            }
-            .to_owned();
+            self.name = self.kind.as_str().to_owned();
         }
+        let decoding = self.decoding.over(run).over(base).settled();
+        decoding.check()?;
+        self.decoding = decoding.into();
         Ok(())
     }
 }
 
-/// How text is written.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What is said of how text is written; the rest is left to what lies below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct DecodingPatch {
+    /// See [`Decoding::temperature`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// See [`Decoding::top_k`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// See [`Decoding::top_p`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// See [`Decoding::repetition_penalty`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
+    /// See [`Decoding::max_tokens`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// See [`Decoding::note_tokens`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note_tokens: Option<usize>,
+}
+
+impl DecodingPatch {
+    /// This, and where it says nothing what is below.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            temperature: self.temperature.or(below.temperature),
+            top_k: self.top_k.or(below.top_k),
+            top_p: self.top_p.or(below.top_p),
+            repetition_penalty: self.repetition_penalty.or(below.repetition_penalty),
+            max_tokens: self.max_tokens.or(below.max_tokens),
+            note_tokens: self.note_tokens.or(below.note_tokens),
+        }
+    }
+
+    /// This, and defaults where it says nothing.
+    #[must_use]
+    pub fn settled(self) -> Decoding {
+        let default = Decoding::default();
+        Decoding {
+            temperature: self.temperature.unwrap_or(default.temperature),
+            top_k: self.top_k.unwrap_or(default.top_k),
+            top_p: self.top_p.unwrap_or(default.top_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(default.repetition_penalty),
+            max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
+            note_tokens: self.note_tokens.unwrap_or(default.note_tokens),
+        }
+    }
+}
+
+impl From<Decoding> for DecodingPatch {
+    fn from(said: Decoding) -> Self {
+        Self {
+            temperature: Some(said.temperature),
+            top_k: Some(said.top_k),
+            top_p: Some(said.top_p),
+            repetition_penalty: Some(said.repetition_penalty),
+            max_tokens: Some(said.max_tokens),
+            note_tokens: Some(said.note_tokens),
+        }
+    }
+}
+
+/// How text is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decoding {
     /// 0 takes the likeliest token each time.
     pub temperature: f64,

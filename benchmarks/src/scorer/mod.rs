@@ -7,6 +7,7 @@ mod formula;
 pub mod gsm8k;
 pub mod hotpot;
 pub mod humaneval;
+mod kind;
 pub mod math;
 mod python;
 mod rational;
@@ -18,6 +19,8 @@ mod upstream;
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
+
+pub use kind::Scorer;
 
 /// The mark of the upstream project's scorer.
 pub const COMPAT: &str = "compat";

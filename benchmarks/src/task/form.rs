@@ -1,7 +1,12 @@
 //! The words around an item, and what counts as right.
 
+use std::sync::Arc;
+
 use super::TaskItem;
+use super::descriptor::{Descriptor, Judge, Order, Topology};
 use crate::relay::{self, Layout};
+use crate::sandbox::Sandbox;
+use crate::scorer::{Score, Scorer};
 
 /// What the first agent is told.
 const READ: &str = "Read the text. Write down in a few sentences what it says, so that somebody who has not read it can answer questions about it.";
@@ -10,77 +15,191 @@ const HANDED_OVER: &str = "Another agent has read a text for you.";
 /// What an answering agent is told.
 const ANSWER: &str = "Answer in as few words as possible.";
 
+/// Roles of the tasks of this project.
+const READER: &str = "reader";
+const ANSWERER: &str = "answerer";
+
+/// What an agent wrote, as another one is given it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Who wrote it.
+    pub role: String,
+    /// What.
+    pub text: String,
+}
+
 /// A family of tasks with the same prompts and scorer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Form {
     /// Facts and a question: the reply's last words are the answer.
     Relay,
     /// Any text and a question: the answer's words stand together in the reply.
     Text,
+    /// What a descriptor says.
+    Described(Arc<Descriptor>),
 }
 
 impl Form {
-    /// What the first agent is told.
+    /// Roles of the agents before the last one, in their order.
     #[must_use]
-    pub fn first_prompt(self, item: &TaskItem) -> String {
+    pub fn readers(&self) -> Vec<&str> {
         match self {
-            Self::Relay => relay::reader_prompt(&item.context),
-            Self::Text => format!("{READ}\n\n{}", item.context),
+            Self::Relay | Self::Text => vec![READER],
+            Self::Described(described) => described.agents.iter().map(|agent| agent.role.as_str()).collect(),
+        }
+    }
+
+    /// The role of the last one.
+    #[must_use]
+    pub fn last_role(&self) -> &str {
+        match self {
+            Self::Relay | Self::Text => ANSWERER,
+            Self::Described(described) => &described.last.role,
+        }
+    }
+
+    /// How the agents before the last one read.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        match self {
+            Self::Relay | Self::Text => Topology::Chain,
+            Self::Described(described) => described.topology,
+        }
+    }
+
+    /// Which items a run with a limit takes.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        match self {
+            Self::Relay | Self::Text => Order::Drawn,
+            Self::Described(described) => described.order,
+        }
+    }
+
+    /// What an agent before the last one is told, with what those before it wrote where they wrote.
+    ///
+    /// # Errors
+    /// For a template that an item's fields do not fill.
+    pub fn reader_prompt(&self, reader: usize, item: &TaskItem, notes: &[Note]) -> avp::Result<String> {
+        match self {
+            Self::Relay => Ok(relay::reader_prompt(&item.context)),
+            Self::Text => Ok(format!("{READ}\n\n{}", item.context)),
+            Self::Described(described) => described.reader_prompt(reader, item, notes),
         }
     }
 
     /// What an agent is told that reads and answers alone.
-    #[must_use]
-    pub fn direct_prompt(self, item: &TaskItem) -> String {
+    ///
+    /// # Errors
+    /// As for [`Self::reader_prompt`].
+    pub fn direct_prompt(&self, item: &TaskItem) -> avp::Result<String> {
         match self {
-            Self::Relay => relay::direct_prompt(&item.context, &item.question),
-            Self::Text => format!("{}\n\n{}\n{ANSWER}", item.context, item.question),
+            Self::Relay => Ok(relay::direct_prompt(&item.context, &item.question)),
+            Self::Text => Ok(format!("{}\n\n{}\n{ANSWER}", item.context, item.question)),
+            Self::Described(described) => described.direct_prompt(item),
         }
     }
 
     /// What the last agent is told behind a context.
-    #[must_use]
-    pub fn last_prompt(self, item: &TaskItem, layout: Layout) -> String {
-        match (self, layout) {
+    ///
+    /// # Errors
+    /// As for [`Self::reader_prompt`].
+    pub fn last_prompt(&self, item: &TaskItem, layout: Layout) -> avp::Result<String> {
+        Ok(match (self, layout) {
             (Self::Relay, Layout::Withheld) => item.question.clone(),
             (Self::Relay, Layout::Repeated) => relay::direct_prompt(&item.context, &item.question),
             (Self::Text, Layout::Withheld) => format!("{HANDED_OVER}\n{}\n{ANSWER}", item.question),
             (Self::Text, Layout::Repeated) => {
                 format!("{HANDED_OVER} This is the text:\n\n{}\n\n{}\n{ANSWER}", item.context, item.question)
             }
-        }
+            (Self::Described(described), layout) => described.last_prompt(item, layout)?,
+        })
     }
 
-    /// What the last agent is told with the first one's note.
-    #[must_use]
-    pub fn note_prompt(self, item: &TaskItem, layout: Layout, note: &str) -> String {
-        let rest = self.last_prompt(item, layout);
+    /// What the last agent is told with what the others wrote.
+    ///
+    /// # Errors
+    /// As for [`Self::reader_prompt`].
+    pub fn note_prompt(&self, item: &TaskItem, layout: Layout, notes: &[Note]) -> avp::Result<String> {
+        let only = || notes.first().map_or("", |note| note.text.as_str());
         match self {
-            Self::Relay => relay::note_prompt(note, &rest),
-            Self::Text => format!("Notes on the text:\n{}\n\n{rest}", note.trim()),
-        }
-    }
-
-    /// What a reply answers; nothing where it says nothing.
-    #[must_use]
-    pub fn extract(self, item: &TaskItem, reply: &str) -> Option<String> {
-        let answer = match self {
-            Self::Relay => relay::last_words(reply, &item.answer),
-            Self::Text => reply.trim().to_owned(),
-        };
-        (!answer.is_empty()).then_some(answer)
-    }
-
-    /// Whether what was extracted is right.
-    #[must_use]
-    pub fn is_right(self, item: &TaskItem, extracted: &str) -> bool {
-        match self {
-            Self::Relay => extracted == relay::last_words(&item.answer, &item.answer),
+            Self::Relay => Ok(relay::note_prompt(only(), &self.last_prompt(item, layout)?)),
             Self::Text => {
-                let (said, wanted) = (words(extracted), words(&item.answer));
-                !wanted.is_empty() && said.windows(wanted.len()).any(|window| window == wanted)
+                Ok(format!("Notes on the text:\n{}\n\n{}", only().trim(), self.last_prompt(item, layout)?))
+            }
+            Self::Described(described) => described.note_prompt(item, layout, notes),
+        }
+    }
+
+    /// Renders every prompt of an item.
+    ///
+    /// # Errors
+    /// As for [`Self::reader_prompt`].
+    pub(super) fn check(&self, item: &TaskItem) -> avp::Result<()> {
+        let note = Note { role: self.last_role().to_owned(), text: String::new() };
+        for reader in 0..self.readers().len() {
+            self.reader_prompt(reader, item, std::slice::from_ref(&note))?;
+        }
+        self.direct_prompt(item)?;
+        for layout in [Layout::Repeated, Layout::Withheld] {
+            self.note_prompt(item, layout, std::slice::from_ref(&note))?;
+        }
+        Ok(())
+    }
+
+    /// Whether answers are programs, which run in the sandbox.
+    #[must_use]
+    pub fn runs_programs(&self) -> bool {
+        matches!(self, Self::Described(described) if described.scorer.runs_programs())
+    }
+
+    /// Whether the scorer is known to take less than every right answer, or more.
+    #[must_use]
+    pub fn is_shown_only(&self) -> bool {
+        match self {
+            Self::Relay | Self::Text => false,
+            Self::Described(described) => {
+                described.judge == Judge::Compat || described.scorer == Scorer::Debugbench
             }
         }
+    }
+
+    /// Replies that look like an answer to an item and are none.
+    #[must_use]
+    pub fn cheats(&self, item: &TaskItem) -> Vec<String> {
+        match self {
+            Self::Relay | Self::Text => Vec::new(),
+            Self::Described(described) => described.scorer.cheats(item),
+        }
+    }
+
+    /// What a reply is worth. Programs run in the sandbox.
+    #[must_use]
+    pub fn score(&self, item: &TaskItem, reply: &str, sandbox: Option<&Sandbox>) -> Score {
+        let (answer, right) = match self {
+            Self::Relay => {
+                let answer = relay::last_words(reply, &item.answer);
+                let right = answer == relay::last_words(&item.answer, &item.answer);
+                (answer, right)
+            }
+            Self::Text => {
+                let (said, wanted) = (words(reply), words(&item.answer));
+                let right = !wanted.is_empty() && said.windows(wanted.len()).any(|window| window == wanted);
+                (reply.trim().to_owned(), right)
+            }
+            Self::Described(described) => {
+                let mut score = described.scorer.score(item, reply, sandbox);
+                if described.judge == Judge::Compat
+                    && let Some(compat) = score.marks.remove("compat")
+                {
+                    score.marks.insert("strict".to_owned(), f64::from(u8::from(score.right)));
+                    score.right = compat >= 1.0;
+                }
+                return score;
+            }
+        };
+        let answer = (!answer.is_empty()).then_some(answer);
+        Score { right: right && answer.is_some(), answer, ..Score::default() }
     }
 }
 
@@ -114,8 +233,7 @@ mod tests {
     }
 
     fn right(answer: &str, reply: &str) -> bool {
-        let item = item(answer);
-        Form::Text.extract(&item, reply).is_some_and(|said| Form::Text.is_right(&item, &said))
+        Form::Text.score(&item(answer), reply, None).right
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! TASK → ITEMS, PROMPTS, SCORES: what is asked, in which words, and what counts as right.
 
 mod audit;
+mod descriptor;
 mod form;
 mod text;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::dataset;
 use crate::relay::{self, Generator};
-use crate::run_file::{TaskFile, TaskKind, hex};
+use crate::run_file::{Decoding, TaskFile, TaskKind, hex};
 
 pub use audit::audit;
-pub use form::Form;
+pub use descriptor::{Agent, COMPAT, Descriptor, Judge, LastAgent, Order, Topology};
+pub use form::{Form, Note};
 
 /// Largest file of items. Published question sets stay far below.
 const MAX_BYTES: u64 = 256 << 20;
@@ -46,6 +50,14 @@ pub enum Error {
         task: String,
         /// What was expected, and what was found.
         what: String,
+    },
+    /// A data set that cannot be had.
+    #[error("task {task}: {source}")]
+    Data {
+        /// Of which task.
+        task: String,
+        /// What the loader says.
+        source: Box<dataset::Error>,
     },
 }
 
@@ -78,30 +90,40 @@ pub struct Task {
     pub form: Form,
     /// All items, in their order; a run may take a part of them.
     pub items: Vec<TaskItem>,
-    /// SHA-256 of the items' JSON lines.
+    /// How text is written.
+    pub decoding: Decoding,
+    /// SHA-256 of the items' file.
     pub sha256: String,
 }
 
 impl Task {
-    /// The task of a run file.
+    /// The task of a run file; `data` is the folder of published data sets, where it is not where they are looked for.
     ///
     /// # Errors
     /// For a file that cannot be read, and for items without an id of their own, a question or an answer.
-    pub fn open(file: &TaskFile) -> Result<Self> {
-        let (items, bytes) = match file.kind {
-            TaskKind::Relay => relay_items(file)?,
+    pub fn open(file: &TaskFile, data: Option<&Path>) -> Result<Self> {
+        let (form, items, sha256) = match &file.kind {
+            TaskKind::Relay => {
+                let (items, bytes) = relay_items(file)?;
+                (Form::Relay, items, hex(&Sha256::digest(bytes)))
+            }
             TaskKind::Text => {
                 let bytes = match file.file.as_deref() {
                     Some(SAMPLE) => SAMPLE_ITEMS.as_bytes().to_vec(),
                     _ => read(file)?,
                 };
                 let items = text::items(&bytes).map_err(|what| wrong(file, what))?;
-                (items, bytes)
+                (Form::Text, items, hex(&Sha256::digest(bytes)))
             }
-        };
-        let form = match file.kind {
-            TaskKind::Relay => Form::Relay,
-            TaskKind::Text => Form::Text,
+            TaskKind::Custom => {
+                let bytes = read(file)?;
+                let items = text::items(&bytes).map_err(|what| wrong(file, what))?;
+                let descriptor = file.descriptor.clone();
+                let descriptor = descriptor
+                    .ok_or_else(|| wrong(file, "a descriptor in the run file, found none".to_owned()))?;
+                (Form::Described(Arc::from(descriptor)), items, hex(&Sha256::digest(bytes)))
+            }
+            TaskKind::Described(name) => described(file, name, data)?,
         };
         let mut ids: Vec<_> = items.iter().map(|item| item.id.as_str()).collect();
         ids.sort_unstable();
@@ -111,15 +133,21 @@ impl Task {
         if items.is_empty() {
             return Err(wrong(file, "at least one item".to_owned()));
         }
-        Ok(Self { name: file.name.clone(), form, items, sha256: hex(&Sha256::digest(bytes)) })
+        // A template that an item does not fill would fail in the middle of a run.
+        items.iter().try_for_each(|item| form.check(item)).map_err(|error| wrong(file, error.to_string()))?;
+        Ok(Self { name: file.name.clone(), form, items, decoding: file.decoding(), sha256 })
     }
 
-    /// The numbers of the items that a run with this seed takes: all, or `limit` drawn by a hash of seed and id, in the
-    /// items' order.
+    /// The numbers of the items that a run with this seed takes, in the items' order: all, or `limit` drawn by a hash of seed
+    /// and id; the first `limit` of a task that follows a published benchmark.
     #[must_use]
     pub fn chosen(&self, seed: u64, limit: Option<u64>) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.items.len()).collect();
         let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return order };
+        if self.form.order() == Order::First {
+            order.truncate(limit);
+            return order;
+        }
         order.sort_by_cached_key(|&index| {
             let mut hasher = Sha256::new();
             hasher.update(seed.to_le_bytes());
@@ -147,6 +175,16 @@ impl Task {
         };
         others.filter(|other| other.context != own.context).min_by_key(unlike)
     }
+}
+
+fn described(file: &TaskFile, name: &str, data: Option<&Path>) -> Result<(Form, Vec<TaskItem>, String)> {
+    let descriptor = Descriptor::shipped(name).map_err(|what| wrong(file, what))?;
+    let failed = |source| Error::Data { task: file.name.clone(), source: Box::new(source) };
+    let mut loaded = dataset::load(&descriptor.data, data).map_err(failed)?;
+    if let Some(most) = descriptor.most_context_chars {
+        loaded.items.retain(|item| item.context.chars().count() <= most);
+    }
+    Ok((Form::Described(Arc::new(descriptor)), loaded.items, loaded.sha256))
 }
 
 fn relay_items(file: &TaskFile) -> Result<(Vec<TaskItem>, Vec<u8>)> {
@@ -201,7 +239,7 @@ mod tests {
 
     fn relay() -> Task {
         let file = RunFile::from_yaml("name: t\nmodels: {a: pocket-a}\ntasks: [{kind: relay}]\n").unwrap();
-        Task::open(&file.tasks[0]).unwrap()
+        Task::open(&file.tasks[0], None).unwrap()
     }
 
     #[test]
@@ -229,14 +267,27 @@ mod tests {
     }
 
     #[test]
-    fn every_shipped_run_has_items_and_a_scorer_that_works() {
+    fn runs_without_published_data_have_items_and_a_scorer_that_works() {
         for (_, text) in crate::run_file::RUNS {
             let file = RunFile::from_yaml(text).unwrap();
-            for task in &file.tasks {
-                let task = Task::open(task).unwrap();
-                assert!(audit(&task).is_good());
+            for task in file.tasks.iter().filter(|task| !matches!(task.kind, TaskKind::Described(_))) {
+                let task = Task::open(task, None).unwrap();
+                let all: Vec<_> = (0..task.items.len()).collect();
+                assert!(audit(&task, &all, None).is_good());
                 assert!((0..task.items.len()).all(|index| task.foreign(index).is_some()));
             }
+        }
+    }
+
+    #[test]
+    fn every_shipped_descriptor_is_read() {
+        let all = Descriptor::all().unwrap();
+        assert!(all.iter().filter(|task| task.name.ends_with(COMPAT)).count() >= 6);
+        for descriptor in &all {
+            let [least, most] = descriptor.prompt_tokens;
+            assert!(least < most, "{}", descriptor.name);
+            assert_eq!(descriptor.judge == Judge::Compat, descriptor.name.ends_with(COMPAT));
+            assert_eq!(descriptor.judge == Judge::Compat, descriptor.order == Order::First);
         }
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::pocket::PocketModel;
 use super::{MappedFile, Weights};
 use crate::error::{Error, ErrorClass, Result};
+use crate::text::TextFiles;
 
 /// Where a model is.
 #[derive(Clone, Debug)]
@@ -69,6 +70,17 @@ impl ModelSource {
         match self {
             Self::Path(path) => Weights::open(path),
             Self::Pocket(model) => Weights::from_file(MappedFile::from(Bytes::from_static(model.weights))),
+        }
+    }
+
+    /// The model's tokenizer and chat template, without its weights: out of a GGUF file, or beside the others.
+    ///
+    /// # Errors
+    /// See [`Self::weights`] and [`TextFiles::open`].
+    pub fn text(&self) -> Result<TextFiles> {
+        match self.weights()?.gguf() {
+            Some(gguf) => TextFiles::from_vocabulary(&gguf.vocabulary()?),
+            None => TextFiles::of(&self.beside()),
         }
     }
 
