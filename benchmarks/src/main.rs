@@ -12,6 +12,7 @@ Examples:
   avp-bench run pocket-quick --out runs/quick --limit 10
   avp-bench merge runs/mine
   avp-bench list arms
+  avp-bench data fetch humaneval
   avp-bench train pocket-a --seed 1 --device auto --out runs/pocket-a
   avp-bench evaluate pocket-a
   avp-bench evaluate runs/pocket-a/model --items 50 --json
@@ -37,6 +38,7 @@ enum Command {
     Merge(command::merge::Args),
     List(command::list::Args),
     Audit(command::audit::Args),
+    Data(command::data::Args),
     Train(command::train::Args),
     Evaluate(command::evaluate::Args),
     Card(command::card::Args),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Some(Command::Merge(args)) => command::merge::run(&args),
         Some(Command::List(args)) => command::list::run(&args),
         Some(Command::Audit(args)) => command::audit::run(&args),
+        Some(Command::Data(args)) => command::data::run(&args),
         Some(Command::Train(args)) => command::train::run(&args),
         Some(Command::Evaluate(args)) => command::evaluate::run(&args),
         Some(Command::Card(args)) => command::card::run(&args),

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod card;
 pub(crate) mod claims;
 pub(crate) mod compare;
+pub(crate) mod data;
 mod dry_run;
 pub(crate) mod evaluate;
 pub(crate) mod list;

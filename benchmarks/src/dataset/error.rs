@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Unfetched;
+
 /// Result with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -41,6 +43,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file that no source gave.
+    #[error("{0}")]
+    Fetch(Box<Unfetched>),
     /// A file that is too large.
     #[error("{}: expected at most {limit} bytes, found {length}; no data set known here is that large, fetch it anew", path.display())]
     Large {

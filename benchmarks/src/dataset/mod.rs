@@ -3,7 +3,10 @@
 mod choice;
 mod code;
 mod descriptor;
+#[cfg(feature = "hub")]
+mod download;
 mod error;
+mod fetch;
 mod hotpotqa;
 mod numbers;
 mod place;
@@ -20,6 +23,7 @@ use crate::task::TaskItem;
 
 pub use descriptor::{Descriptor, FileEntry, Source, all, descriptor};
 pub use error::{Error, Result};
+pub use fetch::{Fetched, Unfetched, fetch};
 pub use place::{DATA_VARIABLE, cache};
 
 /// Largest file that is read. The largest one known, HotpotQA's development split, has 46 MB; what a text file takes in memory

