@@ -9,6 +9,9 @@ use avp_bench::task::TaskItem;
 /// Scores a reply to an item.
 type Scorer = fn(&TaskItem, &str) -> Score;
 
+/// Says a gold answer in another form; one that has none stays as it is.
+type Form<'a> = &'a dyn Fn(&str) -> String;
+
 /// Data sets whose answers are words and numbers, with their scorers.
 const SCORERS: [(&str, Scorer); 6] = [
     ("gsm8k", gsm8k::score),
@@ -97,6 +100,38 @@ fn scorers_know_every_gold_answer() {
             "{name}: {count} golds right; compat takes {} of them in a sentence, {} bare",
             compat[0], compat[1]
         );
+    }
+}
+
+/// What the README says of golds in another form: how many there are, and how many of them each scorer takes.
+#[test]
+fn golds_in_another_form_are_taken_by_the_strict_scorer() {
+    let Some(folder) = folder() else { return };
+    let whole = |gold: &str| gold.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    let thousands = |gold: &str| {
+        let (front, back) = gold.split_at(gold.len().saturating_sub(3));
+        if whole(gold) && !front.is_empty() { format!("{front},{back}") } else { gold.to_owned() }
+    };
+    let behind = |gold: &str, end: &str| if whole(gold) { format!("{gold}{end}") } else { gold.to_owned() };
+    let before = |gold: &str| if whole(gold) { format!("x = {gold}") } else { gold.to_owned() };
+    let forms: [(&str, Scorer, Form<'_>, [u32; 2]); 4] = [
+        ("math500", math::score, &|gold| gold.replace("\\frac", "\\dfrac"), [68, 1]),
+        ("math500", math::score, &before, [311, 0]),
+        ("math500", math::score, &thousands, [20, 0]),
+        ("gsm8k", gsm8k::score, &|gold| behind(gold, ".00"), [1319, 0]),
+    ];
+    for (name, score, form, [count, compat]) in forms {
+        let mut found = [0, 0, 0];
+        for item in dataset::load(name, Some(&folder)).unwrap().items {
+            let said = form(&item.answer);
+            if said != item.answer {
+                let score = score(&item, &format!("The answer is $\\boxed{{{said}}}$."));
+                found[0] += 1;
+                found[1] += u32::from(score.right);
+                found[2] += u32::from(score.marks[COMPAT] > 0.5);
+            }
+        }
+        assert_eq!(found, [count, count, compat], "{name}");
     }
 }
 

@@ -28,11 +28,11 @@ fn get(url: &str, tls_only: bool) -> Result<Vec<u8>> {
             .timeout(WHOLE)
             .user_agent(concat!("avp-bench/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| told(&error))?;
+            .map_err(told)?;
         let response = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
-        let mut response = response.map_err(|error| told(&error))?;
+        let mut response = response.map_err(told)?;
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| told(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(told)? {
             if (bytes.len() + chunk.len()) as u64 > MAX_BYTES {
                 return Err(format!("more than {MAX_BYTES} bytes"));
             }
@@ -57,10 +57,11 @@ pub(super) fn hub(dataset: &str, revision: &str, file: &str) -> Result<Vec<u8>> 
     super::read(&folder.join(file)).map_err(|error| error.to_string())
 }
 
-/// An error with what it comes from, which its own words leave out.
-fn told(error: &reqwest::Error) -> String {
+/// An error with what it comes from, which its own words leave out; without the address, which is said before it.
+fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = std::error::Error::source(&error);
     while let Some(inner) = source {
         text = format!("{text}: {inner}");
         source = inner.source();
