@@ -10,6 +10,7 @@
 //! | comparison | here, of plain values by type; numbers within 1e-5; the outermost order is free where the description says that any is right; arguments where the method returns nothing; classes by their methods in turn | `!=` in the process of both |
 //! | without inputs | not scoreable | passes when it can be parsed |
 //!
+//! The code with its fault, unchanged but for space, is wrong (and marked `unchanged`) even where no example shows the fault.
 //! Where a description takes any of several answers, ours takes the oracle's alone: some right answers count as wrong.
 
 mod problem;
@@ -81,13 +82,28 @@ fn strict(item: &TaskItem, reply: &str, sandbox: &Sandbox) -> Result<Score, Unsc
     }
     let expected = expected(&problem, item, sandbox)?;
     let tried = python::calls(sandbox, &readings, &problem.wanted, &problem.calls);
+    let answer = tried.chosen.map(|chosen| readings[chosen].part.clone());
+    let is_unchanged = answer.as_deref().is_some_and(|answer| {
+        let [own, buggy, oracle] = [answer, field(item, "buggy_code"), field(item, "oracle_code")].map(bare);
+        own == buggy && own != oracle
+    });
     let outcome = match tried.found {
+        Ok(_) if is_unchanged => Outcome::failed("unchanged"),
         Ok(answers) if problem.same(&answers, &expected) => Outcome::Passed,
         Ok(_) => Outcome::failed("other values than the published solution's"),
         Err(Silence::Candidate(outcome)) => outcome,
         Err(Silence::Infrastructure(what)) => return Err(Unscoreable::Infrastructure(what)),
     };
-    Ok(Score::of(tried.chosen.map(|chosen| readings[chosen].part.clone()), &outcome))
+    let mut score = Score::of(answer, &outcome);
+    if is_unchanged {
+        score.marks.insert("unchanged".to_owned(), 1.0);
+    }
+    Ok(score)
+}
+
+/// The lines of a text that hold something, without space at their ends.
+fn bare(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect()
 }
 
 /// What the oracle gives.

@@ -16,8 +16,10 @@ def _main():
             line = line[write(tell, line):]
 
     # What tests judge with: code that changes it does not count, whatever the tests then say.
-    tools = [vars(tool) for tool in (
-        builtins, unittest, unittest.case, unittest.TestCase, unittest.TestResult, unittest.TestSuite, unittest.TestLoader, unittest.BaseTestSuite if hasattr(unittest, "BaseTestSuite") else unittest.suite.BaseTestSuite, unittest.suite, unittest.result, unittest.case._Outcome, unittest.case._AssertRaisesContext)]
+    case, suite = unittest.case, unittest.suite
+    tools = [builtins, unittest, case, suite, unittest.result, unittest.TestCase, unittest.TestResult, unittest.TestSuite]
+    tools += [suite.BaseTestSuite, case._Outcome, case._AssertRaisesContext]
+    tools = [vars(tool) for tool in tools]
     before = [dict(tool) for tool in tools]
 
     def changed():
