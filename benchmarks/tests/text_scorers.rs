@@ -110,7 +110,7 @@ fn golds_in_another_form_are_taken_by_the_strict_scorer() {
     let whole = |gold: &str| gold.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
     let thousands = |gold: &str| {
         let (front, back) = gold.split_at(gold.len().saturating_sub(3));
-        if whole(gold) && !front.is_empty() { format!("{front},{back}") } else { gold.to_owned() }
+        if whole(gold) && !matches!(front, "" | "-") { format!("{front},{back}") } else { gold.to_owned() }
     };
     let behind = |gold: &str, end: &str| if whole(gold) { format!("{gold}{end}") } else { gold.to_owned() };
     let before = |gold: &str| if whole(gold) { format!("x = {gold}") } else { gold.to_owned() };
