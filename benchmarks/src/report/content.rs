@@ -152,6 +152,9 @@ fn audit(table: &mut Table, audit: &Audit) {
         format!("{} of {}", audit.gold, audit.items),
         format!("{} of {}", audit.empty, audit.items),
         format!("{} of {}", audit.foreign, audit.foreign_of),
+        format!("{} of {}", audit.cheats, audit.cheats_of),
+        if audit.shown_only { "known to be imperfect" } else { "must be all, none, none and none" }
+            .to_owned(),
     ]);
 }
 
@@ -184,11 +187,11 @@ fn provenance(analysis: &Analysis, record: &RunRecord) -> Vec<Block> {
     }
     blocks.push(Block::Table(table));
     if !record.audits.is_empty() {
-        let note = "A scorer that works takes every item's own answer, no empty one, and no other item's."
+        let note = "A scorer that works takes every item's own answer, no empty one, no other item's, and none that only looks like one: a program that ends the process or does nothing, a task given back unchanged. Where the upstream project's rules judge, or a data set's own solutions cannot all be run, the outcome is the ceiling of what an arm can reach."
             .to_owned();
         let mut table = Table::new(
             "Scorers, tried on known answers",
-            &["task", "own answer", "empty", "another's"],
+            &["task", "own answer", "empty", "another's", "answers nothing", "what it must be"],
             note,
         );
         record.audits.iter().for_each(|found| audit(&mut table, found));

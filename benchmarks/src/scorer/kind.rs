@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Score, choice, debugbench, gsm8k, hotpot, humaneval, math};
+use super::{Score, choice, classeval, debugbench, gsm8k, hotpot, humaneval, math};
 use crate::sandbox::Sandbox;
 use crate::task::TaskItem;
 
@@ -22,6 +22,8 @@ pub enum Scorer {
     Humaneval,
     /// A method that does what the repaired one does.
     Debugbench,
+    /// A class that passes its tests.
+    Classeval,
 }
 
 /// Replies to any question that answer nothing.
@@ -31,7 +33,7 @@ impl Scorer {
     /// Whether answers are programs.
     #[must_use]
     pub fn runs_programs(self) -> bool {
-        matches!(self, Self::Humaneval | Self::Debugbench)
+        matches!(self, Self::Humaneval | Self::Debugbench | Self::Classeval)
     }
 
     /// What a reply is worth. Programs run in the sandbox; without one they are not scored.
@@ -48,6 +50,7 @@ impl Scorer {
             Self::Choice => choice::score(item, reply),
             Self::Humaneval => program(humaneval::score),
             Self::Debugbench => program(debugbench::score),
+            Self::Classeval => program(classeval::score),
         }
     }
 
@@ -77,6 +80,13 @@ impl Scorer {
                     "class Solution:\n    def __getattr__(self, name):\n        return lambda *args: None",
                 ),
             ],
+            Self::Classeval => {
+                let class = field("class_name");
+                let ending = format!(
+                    "import os\n\nclass {class}:\n    def __init__(self, *args):\n        os._exit(0)"
+                );
+                vec![fenced(&ending), fenced(field("skeleton"))]
+            }
             _ => NO_ANSWERS.map(str::to_owned).into(),
         }
     }

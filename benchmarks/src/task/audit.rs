@@ -19,8 +19,8 @@ pub fn audit(task: &Task, chosen: &[usize], sandbox: Option<&Sandbox>) -> Audit 
         let takes = |reply: &str| form.score(item, reply, sandbox).right;
         let count = |right: bool| u64::from(right);
         let mut audit = Audit { items: 1, ..Audit::default() };
-        // The short form of an answer is an answer too, but for programs.
-        let short = form.runs_programs() || takes(&item.answer);
+        // The short form of an answer is an answer too, but for programs, and by others' rules.
+        let short = form.runs_programs() || form.is_shown_only() || takes(&item.answer);
         audit.gold = count(takes(&item.reply) && short);
         audit.empty = count(takes("") || takes(" "));
         for cheat in form.cheats(item) {

@@ -15,7 +15,7 @@ pub const COMPAT: &str = "-compat";
 const MAX_AGENTS: usize = 32;
 
 /// Descriptors that come with the program.
-const SHIPPED: [&str; 11] = [
+const SHIPPED: [&str; 12] = [
     include_str!("../../tasks/gsm8k-2agent.yaml"),
     include_str!("../../tasks/gsm8k-4agent.yaml"),
     include_str!("../../tasks/gsm8k-fanout.yaml"),
@@ -24,6 +24,7 @@ const SHIPPED: [&str; 11] = [
     include_str!("../../tasks/hotpotqa.yaml"),
     include_str!("../../tasks/math500.yaml"),
     include_str!("../../tasks/math500-3agent.yaml"),
+    include_str!("../../tasks/classeval.yaml"),
     include_str!("../../tasks/strategyqa.yaml"),
     include_str!("../../tasks/arc-challenge.yaml"),
     include_str!("../../tasks/medqa.yaml"),
@@ -61,7 +62,7 @@ pub struct Descriptor {
     /// Which items a run with a limit takes.
     #[serde(default)]
     pub order: Order,
-    /// Items whose context has more characters are left out.
+    /// Items whose context has more characters, line breaks not counted, are left out.
     #[serde(default)]
     pub most_context_chars: Option<usize>,
     /// How text is written.
@@ -115,7 +116,7 @@ pub enum Judge {
     /// This project's scorer; the upstream project's is a mark, `compat`.
     #[default]
     Strict,
-    /// The upstream project's rules; this project's scorer is a mark, `strict`.
+    /// The upstream project's rules, a mark too; this project's scorer is a mark, `strict`.
     Compat,
 }
 

@@ -6,7 +6,7 @@ use super::TaskItem;
 use super::descriptor::{Descriptor, Judge, Order, Topology};
 use crate::relay::{self, Layout};
 use crate::sandbox::Sandbox;
-use crate::scorer::{Score, Scorer};
+use crate::scorer::{self, Score, Scorer};
 
 /// What the first agent is told.
 const READ: &str = "Read the text. Write down in a few sentences what it says, so that somebody who has not read it can answer questions about it.";
@@ -159,7 +159,8 @@ impl Form {
         match self {
             Self::Relay | Self::Text => false,
             Self::Described(described) => {
-                described.judge == Judge::Compat || described.scorer == Scorer::Debugbench
+                described.judge == Judge::Compat
+                    || matches!(described.scorer, Scorer::Debugbench | Scorer::Classeval)
             }
         }
     }
@@ -190,7 +191,7 @@ impl Form {
             Self::Described(described) => {
                 let mut score = described.scorer.score(item, reply, sandbox);
                 if described.judge == Judge::Compat
-                    && let Some(compat) = score.marks.remove("compat")
+                    && let Some(&compat) = score.marks.get(scorer::COMPAT)
                 {
                     score.marks.insert("strict".to_owned(), f64::from(u8::from(score.right)));
                     score.right = compat >= 1.0;

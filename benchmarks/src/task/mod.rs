@@ -182,7 +182,9 @@ fn described(file: &TaskFile, name: &str, data: Option<&Path>) -> Result<(Form, 
     let failed = |source| Error::Data { task: file.name.clone(), source: Box::new(source) };
     let mut loaded = dataset::load(&descriptor.data, data).map_err(failed)?;
     if let Some(most) = descriptor.most_context_chars {
-        loaded.items.retain(|item| item.context.chars().count() <= most);
+        // Line breaks are ours.
+        let length = |item: &TaskItem| item.context.chars().filter(|&letter| letter != '\n').count();
+        loaded.items.retain(|item| length(item) <= most);
     }
     Ok((Form::Described(Arc::new(descriptor)), loaded.items, loaded.sha256))
 }
