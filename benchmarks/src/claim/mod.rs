@@ -146,23 +146,34 @@ impl Claim {
         }
     }
 
+    /// A value as its metric is written, without the unit.
+    fn number(&self, value: f64) -> String {
+        let sign = |text: String| text.replace('-', "−");
+        match self.metric {
+            Metric::Accuracy | Metric::TokenSaving => {
+                sign(format!("{:.1}", value * 100.0).trim_end_matches(".0").to_owned())
+            }
+            Metric::Difference | Metric::Above | Metric::Equal => sign(format!("{:+.1}", value * 100.0)),
+            Metric::F1 => format!("{value:.2}"),
+            Metric::SpeedUp | Metric::Other => {
+                format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+        }
+    }
+
     /// From and to in words: `46 to 56 % fewer tokens`.
     fn in_unit(&self, [low, high]: [f64; 2]) -> String {
-        let percent = |value: f64| format!("{:.1}", value * 100.0).trim_end_matches(".0").to_owned();
-        let span = |number: &dyn Fn(f64) -> String| {
-            if low < high { format!("{} to {}", number(low), number(high)) } else { number(low) }
-        };
-        let points = |value: f64| format!("{:+.1}", value * 100.0).replace('-', "−");
+        let mut span = self.number(low);
+        if low < high {
+            span = format!("{span} to {}", self.number(high));
+        }
         match self.metric {
-            Metric::Accuracy => format!("{} % right", span(&percent)),
-            Metric::F1 => format!("F1 {}", span(&|value| format!("{value:.2}"))),
-            Metric::Difference | Metric::Above | Metric::Equal => format!("{} points", span(&points)),
-            Metric::TokenSaving => format!("{} % fewer tokens", span(&percent)),
-            Metric::SpeedUp => format!(
-                "{} times as fast",
-                span(&|value| format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned())
-            ),
-            Metric::Other => String::new(),
+            Metric::Accuracy => format!("{span} % right"),
+            Metric::F1 => format!("F1 {span}"),
+            Metric::Difference | Metric::Above | Metric::Equal => format!("{span} points"),
+            Metric::TokenSaving => format!("{span} % fewer tokens"),
+            Metric::SpeedUp => format!("{span} times as fast"),
+            Metric::Other => span,
         }
     }
 }

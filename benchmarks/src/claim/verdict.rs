@@ -85,13 +85,13 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// What the run found, in the claim's unit: `64.0 % right (56.4 to 71.0)`.
+    /// What the run found, in the claim's unit: `64.0 % right (56.4 to 71.0, n = 164)`.
     #[must_use]
     pub fn found(&self) -> Option<String> {
         let measured = self.measured.as_ref()?;
         let Interval { estimate, low, high } = measured.value;
-        let [estimate, span] = [[estimate; 2], [low, high]].map(|figure| self.claim.in_unit(figure));
-        Some(format!("{estimate} (95 %: {span}, n = {})", measured.items))
+        let [low, high] = [low, high].map(|value| self.claim.number(value));
+        Some(format!("{} ({low} to {high}, n = {})", self.claim.in_unit([estimate; 2]), measured.items))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn claims(checked: &[Checked]) -> Vec<Block> {
         .map(|verdict| format!("{} {}", count(verdict), verdict.words()))
         .into();
     let summary = format!(
-        "{} figures were published of this run's tasks: {}. One is held against a run of the same model, the published prompts and \
+        "{} figures were published of this run's tasks: {}. A figure is held against a run of the same model, the published prompts and \
          scorer, and the same arm alone, on {MIN_ITEMS} items or more.",
         checked.len(),
         counts.join(", ")
@@ -27,13 +27,13 @@ pub(super) fn claims(checked: &[Checked]) -> Vec<Block> {
          power {POWER} at {ALPHA}, where {:.0} % of the items tell them apart.",
         DISCORDANCE * 100.0
     );
-    let head = ["figure", "of", "published", "its n", "detectable, points", "this run", "verdict", "why"];
+    let head = ["of", "published", "this run", "verdict", "why", "its n", "detectable, points", "figure"];
     let tested = table("Published figures that this run tests", &head, note, checked, true);
     let mut blocks = vec![Block::Heading(2, "Published claims".to_owned()), Block::Text(summary)];
     if !tested.rows.is_empty() {
         blocks.push(Block::Table(tested));
     }
-    let head = ["figure", "of", "published", "its n", "detectable, points", "why"];
+    let head = ["of", "published", "why", "its n", "detectable, points", "figure"];
     let rest = table("Published figures that it does not test", &head, String::new(), checked, false);
     if !rest.rows.is_empty() {
         let title = format!("{} figures that this run does not test, and why", rest.rows.len());
@@ -47,17 +47,16 @@ fn table(caption: &str, head: &[&str], note: String, checked: &[Checked], tested
     for one in checked.iter().filter(|one| (one.verdict != Verdict::NotRun) == tested) {
         let dash = || "–".to_owned();
         let claim = &one.claim;
-        let mut row = vec![
-            claim.id.clone(),
-            claim.subject(),
-            claim.figure(),
-            claim.n.map_or_else(dash, |n| n.to_string()),
-            one.mde.map_or_else(dash, |mde| words::places(mde * 100.0, 1)),
-        ];
+        let mut row = vec![claim.subject(), claim.figure()];
         if tested {
             row.extend([one.found().unwrap_or_else(dash), one.verdict.words().to_owned()]);
         }
-        row.push(one.why.clone());
+        row.extend([
+            one.why.clone(),
+            claim.n.map_or_else(dash, |n| n.to_string()),
+            one.mde.map_or_else(dash, |mde| words::places(mde * 100.0, 1)),
+            claim.id.clone(),
+        ]);
         table.row(row);
     }
     table

@@ -101,8 +101,9 @@ impl Page<'_> {
 
     fn table(&mut self, table: &Table) {
         let mut text = format!(
-            "<section class=\"table\">\n<h3>{}</h3>\n<div class=\"wide\"><table>\n<thead><tr>",
-            escape(&table.caption)
+            "<section class=\"table\">\n<h3>{}</h3>\n<div class=\"wide\"><table{}>\n<thead><tr>",
+            escape(&table.caption),
+            if is_worded(table) { " class=\"words\"" } else { "" }
         );
         table.head.iter().for_each(|name| text.push_str(&format!("<th scope=\"col\">{}</th>", escape(name))));
         text.push_str("</tr></thead>\n<tbody>\n");
@@ -125,6 +126,12 @@ impl Page<'_> {
         text.push_str("</section>\n");
         self.text.push_str(&text);
     }
+}
+
+/// Whether its rows are named by more than a few words: those are broken, not scrolled past.
+fn is_worded(table: &Table) -> bool {
+    const LONG: usize = 36;
+    table.rows.iter().filter_map(|row| row.first()).any(|name| name.chars().count() > LONG)
 }
 
 /// Cells that stand right: those that begin with a digit or a minus sign, or hold nothing.

@@ -275,37 +275,45 @@ fn scorers(panel: &Panel) -> Vec<Block> {
     }
     let note = format!(
         "n = {} items, but for cells that say otherwise. compat: the upstream project's scorer by its rules. Wilson's 95 % interval \
-         for marks of 0 or 1, a bootstrap's over items for others. Verdicts and comparisons of this report are by our scorer.",
+         for marks of 0 or 1, a bootstrap's over items for others; of differences Tango's score interval. Verdicts and comparisons of this report are by our scorer.",
         panel.items
     );
     let titles: Vec<String> = names.iter().map(|name| format!("{name}, %")).collect();
-    let head: Vec<&str> =
-        ["arm", "right by our scorer, %"].into_iter().chain(titles.iter().map(String::as_str)).collect();
+    let compat = names.contains(&COMPAT).then_some("ours less compat, points");
+    let head: Vec<&str> = ["arm", "right by our scorer, %"]
+        .into_iter()
+        .chain(titles.iter().map(String::as_str))
+        .chain(compat)
+        .collect();
     let mut table = Table::new("Other scorers", &head, note);
     let mut apart = Vec::new();
     for arm in &panel.arms {
-        let marks: Vec<_> = panel.marks.iter().filter(|mark| mark.arm == arm.arm).collect();
+        let mark = |name: &str| panel.marks.iter().find(|mark| mark.arm == arm.arm && mark.mark == name);
         let cell = |name: &&str| {
-            let Some(mark) = marks.iter().find(|mark| mark.mark == **name) else { return "–".to_owned() };
+            let Some(mark) = mark(name) else { return "–".to_owned() };
             let few = if mark.items == arm.items { String::new() } else { format!(", n = {}", mark.items) };
             format!("{}{few}", words::share(mark.mean))
         };
-        table.row([arm.label.clone(), words::share(arm.accuracy)].into_iter().chain(names.iter().map(cell)));
-        let told = marks.iter().filter(|mark| mark.mark == COMPAT && mark.is_apart());
-        apart.extend(told.filter_map(|mark| {
-            Some(format!(
-                "{}: our scorer and the upstream one differ on these answers, {:.1} % against {:.1} %: {} points on the same {} items.",
-                arm.label,
-                mark.strict.estimate * 100.0,
-                mark.mean.estimate * 100.0,
-                words::difference(mark.difference?, 100.0, 1),
-                mark.items
-            ))
-        }));
+        let difference = mark(COMPAT).and_then(|mark| Some((mark, mark.difference?)));
+        let points =
+            difference.map_or_else(|| "–".to_owned(), |(_, points)| words::difference(points, 100.0, 1));
+        table.row(
+            [arm.label.clone(), words::share(arm.accuracy)]
+                .into_iter()
+                .chain(names.iter().map(cell))
+                .chain(compat.map(|_| points)),
+        );
+        if let Some((_, points)) = difference.filter(|(mark, _)| mark.is_apart()) {
+            apart.push(format!("{} ({})", arm.label, words::places(points.estimate * 100.0, 1)));
+        }
     }
     let mut blocks = vec![Block::Table(table)];
     if !apart.is_empty() {
-        blocks.push(Block::List(apart));
+        blocks.push(Block::Text(format!(
+            "Our scorer and the upstream one differ on the same answers by more than their paired interval leaves open; points, ours \
+             less theirs: {}.",
+            apart.join(", ")
+        )));
     }
     blocks
 }
