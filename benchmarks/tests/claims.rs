@@ -89,6 +89,17 @@ fn a_figure_that_comes_out_again_is_reproduced() {
 }
 
 #[test]
+fn a_task_that_counts_by_the_published_scorer_has_its_right_answers() {
+    let mut run = humaneval(164, [0.585, 0.671, 0.530]);
+    for trace in &mut run.traces {
+        let taken = trace.marks.remove("compat") == Some(1.0);
+        trace.outcome = if taken { Outcome::Correct } else { Outcome::Wrong };
+        trace.marks.insert("strict".to_owned(), 0.0);
+    }
+    assert_eq!(verdict(&run, "humaneval-qwen7b-latent"), Verdict::Reproduced);
+}
+
+#[test]
 fn few_items_leave_a_figure_inside_its_interval() {
     let run = humaneval(60, [0.6, 0.65, 0.55]);
     let checked = of(&run, "humaneval-qwen7b-latent");

@@ -10,6 +10,8 @@ use crate::trace::{Outcome, Trace};
 
 /// The mark that says what the upstream project's scorer takes for right, 1 or 0.
 pub const COMPAT: &str = "compat";
+/// The mark of our scorer, 1 or 0, where a task counts by the upstream project's.
+pub const STRICT: &str = "strict";
 /// Names of marks that are looked at, the first in their order: each is a column of every table of answers.
 pub const MAX_MARKS: usize = 32;
 
@@ -26,9 +28,9 @@ pub struct Mark {
     pub mean: Interval,
     /// Whether every mark is 0 or 1.
     pub is_share: bool,
-    /// Share of right answers by our scorer, of the same answers, with Wilson's interval.
+    /// Share of right answers as the task counts them, of the same answers, with Wilson's interval.
     pub strict: Interval,
-    /// Ours less the mark, paired, with the score interval, 95 %, where every mark is 0 or 1.
+    /// Right answers less the mark, paired, with the score interval, 95 %, where every mark is 0 or 1.
     pub difference: Option<Interval>,
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use mark::{COMPAT, MAX_MARKS, Mark, mark_names};
+pub use mark::{COMPAT, MAX_MARKS, Mark, STRICT, mark_names};
 pub use merged::{Error, Merged, Result};
 pub use paired::{Finding, Likelihood, MARGIN, Paired, Samples, correct};
 pub use panel::{Comparison, LENGTHS, LengthShare, Link, Oracle, PREFIX, Panel, Question};

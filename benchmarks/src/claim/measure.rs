@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{COMPAT_SUFFIX, Claim, Metric};
-use crate::analysis::{COMPAT, Merged};
+use crate::analysis::{COMPAT, Merged, STRICT};
 use crate::record::RunRecord;
 use crate::trace::{Outcome, Trace};
 
@@ -140,6 +140,10 @@ pub(super) fn items<'a>(
         let mark = match metric {
             Metric::F1 => trace.marks.get(F1).copied(),
             Metric::TokenSaving | Metric::SpeedUp | Metric::Other => Some(0.0),
+            // Where a task counts by the published scorer, ours is the mark.
+            _ if trace.marks.contains_key(STRICT) => {
+                Some(f64::from(u8::from(trace.outcome == Outcome::Correct)))
+            }
             _ => trace.marks.get(COMPAT).copied(),
         };
         let Some(mark) = mark.filter(|mark| mark.is_finite()) else { continue };

@@ -3,7 +3,7 @@
 use super::document::{Block, Table};
 use super::words;
 use crate::analysis::{
-    COMPAT, Comparison, Families, Finding, MARGIN, Panel, Question, Summary, crossover_text,
+    COMPAT, Comparison, Families, Finding, MARGIN, Panel, Question, STRICT, Summary, crossover_text,
 };
 use crate::link_model::ROUND_TRIPS_MS;
 use crate::record::ArmKind;
@@ -274,16 +274,18 @@ fn scorers(panel: &Panel) -> Vec<Block> {
         return Vec::new();
     }
     let note = format!(
-        "n = {} items, but for cells that say otherwise. compat: the upstream project's scorer by its rules. Wilson's 95 % interval \
-         for marks of 0 or 1, a bootstrap's over items for others; of differences Tango's score interval. Verdicts and comparisons of this report are by our scorer.",
+        "n = {} items, but for cells that say otherwise. compat: the upstream project's scorer by its rules; strict: ours, where the task counts by the upstream one. Wilson's 95 % interval \
+         for marks of 0 or 1, a bootstrap's over items for others; of differences Tango's score interval. Verdicts and comparisons are by right answers.",
         panel.items
     );
     let titles: Vec<String> = names.iter().map(|name| format!("{name}, %")).collect();
-    let compat = names.contains(&COMPAT).then_some("ours less compat, points");
-    let head: Vec<&str> = ["arm", "right by our scorer, %"]
+    // One of the two at most: the other is what the task counts by.
+    let other = [COMPAT, STRICT].into_iter().find(|name| names.contains(name));
+    let compat = other.map(|name| format!("less {name}, points"));
+    let head: Vec<&str> = ["arm", "right answers, %"]
         .into_iter()
         .chain(titles.iter().map(String::as_str))
-        .chain(compat)
+        .chain(compat.as_deref())
         .collect();
     let mut table = Table::new("Other scorers", &head, note);
     let mut apart = Vec::new();
@@ -294,14 +296,14 @@ fn scorers(panel: &Panel) -> Vec<Block> {
             let few = if mark.items == arm.items { String::new() } else { format!(", n = {}", mark.items) };
             format!("{}{few}", words::share(mark.mean))
         };
-        let difference = mark(COMPAT).and_then(|mark| Some((mark, mark.difference?)));
+        let difference = other.and_then(mark).and_then(|mark| Some((mark, mark.difference?)));
         let points =
             difference.map_or_else(|| "–".to_owned(), |(_, points)| words::difference(points, 100.0, 1));
         table.row(
             [arm.label.clone(), words::share(arm.accuracy)]
                 .into_iter()
                 .chain(names.iter().map(cell))
-                .chain(compat.map(|_| points)),
+                .chain(other.map(|_| points)),
         );
         if let Some((_, points)) = difference.filter(|(mark, _)| mark.is_apart()) {
             apart.push(format!("{} ({})", arm.label, words::places(points.estimate * 100.0, 1)));
@@ -310,8 +312,9 @@ fn scorers(panel: &Panel) -> Vec<Block> {
     let mut blocks = vec![Block::Table(table)];
     if !apart.is_empty() {
         blocks.push(Block::Text(format!(
-            "Our scorer and the upstream one differ on the same answers by more than their paired interval leaves open; points, ours \
-             less theirs: {}.",
+            "Our scorer and the upstream one differ on the same answers by more than their paired interval leaves open; points, \
+             right answers less the mark {}: {}.",
+            other.unwrap_or_default(),
             apart.join(", ")
         )));
     }
