@@ -279,8 +279,8 @@ fn scorers(panel: &Panel) -> Vec<Block> {
         panel.items
     );
     let titles: Vec<String> = names.iter().map(|name| format!("{name}, %")).collect();
-    // One of the two at most: the other is what the task counts by.
-    let other = [COMPAT, STRICT].into_iter().find(|name| names.contains(name));
+    // The scorer that the task does not count by: ours is a mark where the upstream one counts.
+    let other = [STRICT, COMPAT].into_iter().find(|name| names.contains(name));
     let compat = other.map(|name| format!("less {name}, points"));
     let head: Vec<&str> = ["arm", "right answers, %"]
         .into_iter()
