@@ -65,7 +65,16 @@ fn main() -> ExitCode {
         Some(Command::Claims(args)) => command::claims::run(&args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("avp-bench: {error:#}");
+        eprintln!("avp-bench: {}", told_once(&error));
         ExitCode::FAILURE
+    })
+}
+
+/// An error with its causes; a cause that the text before it has already is not said again.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
     })
 }

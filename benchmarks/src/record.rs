@@ -80,8 +80,10 @@ pub struct Audit {
     /// Such replies.
     #[serde(default)]
     pub cheats_of: u64,
-    /// A scorer that is known to be imperfect, such as one by the upstream project's rules: its outcome is shown, and stops
-    /// nothing.
+    /// A task of which some of the data's own answers are not right: their share is the ceiling of every arm.
+    #[serde(default)]
+    pub ceiling: bool,
+    /// The upstream project's rules judge: what they take for right is shown, and stops nothing.
     #[serde(default)]
     pub shown_only: bool,
 }
@@ -98,7 +100,7 @@ pub struct Provenance {
     pub commit: Option<String>,
     /// Of each model: its name, the SHA-256 of its weights and of its tokenizer, element type, device.
     pub models: BTreeMap<String, BTreeMap<String, String>>,
-    /// Of each task's data: SHA-256.
+    /// Of each task's data, and of its descriptor where it has one: SHA-256.
     pub data: BTreeMap<String, String>,
     /// Processor or card, threads, system.
     pub machine: BTreeMap<String, String>,

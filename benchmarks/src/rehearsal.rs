@@ -9,10 +9,9 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use crate::engine::{self, Setting};
 use crate::record::Audit;
-use crate::relay::Layout;
 use crate::run_file::RunFile;
 use crate::sandbox::Sandbox;
-use crate::task::{Form, Note, Task, TaskItem, audit};
+use crate::task::{ANY, Form, Note, Task, TaskItem, audit};
 
 /// What a task of a run would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,8 +76,8 @@ pub fn rehearse(file: &RunFile, setting: &Setting) -> engine::Result<Vec<Rehears
             let chosen = task.chosen(file.seed, file.limits.items);
             let (prompts, direct) = prompts(file, &task, &chosen, &counter)?;
             let expected = match &task.form {
-                Form::Described(described) => Some(described.prompt_tokens),
-                Form::Relay | Form::Text => None,
+                Form::Described(described) if described.prompt_tokens != ANY => Some(described.prompt_tokens),
+                _ => None,
             };
             let outside = |tokens: u32| expected.is_some_and(|[least, most]| tokens < least || tokens > most);
             let unexpected = chosen.iter().zip(&direct).filter(|(_, tokens)| outside(**tokens));
@@ -128,8 +127,10 @@ fn prompts(
     // What a prompt with notes reads like, with notes that say nothing.
     let blank: Vec<_> =
         form.readers().iter().map(|role| Note { role: (*role).to_owned(), text: "…".to_owned() }).collect();
-    let noted = format!("{}, text", form.last_role());
-    kinds.push((noted, Box::new(move |item| form.note_prompt(item, Layout::Repeated, &blank))));
+    for &layout in &file.layouts {
+        let (name, blank) = (format!("{}, {layout}, text", form.last_role()), blank.clone());
+        kinds.push((name, Box::new(move |item| form.note_prompt(item, layout, &blank))));
+    }
     let mut all = Vec::new();
     let mut direct = Vec::new();
     for (name, render) in kinds {

@@ -34,7 +34,7 @@ pub const CATALOGUE: [Entry; 20] = [
         form: "latent@N",
         label: "Latent",
         kind: ArmKind::Latent,
-        about: "The first agent reads and takes N latent steps; its KV-cache goes to the next agent by AVP, that of several agents that read each for itself put together.",
+        about: "Every agent before the last one reads and takes N latent steps; its KV-cache goes to the next agent by AVP. Caches of agents that read each for itself are put together.",
     },
     Entry {
         form: "sequential@N",
@@ -52,19 +52,19 @@ pub const CATALOGUE: [Entry; 20] = [
         form: "text",
         label: "Text",
         kind: ArmKind::Text,
-        about: "The first agent writes a note, which is pasted into the last agent's prompt.",
+        about: "Every agent before the last one writes a note, which is pasted into the prompts of those that are given it.",
     },
     Entry {
         form: "text-cross:M",
         label: "Text",
         kind: ArmKind::Text,
-        about: "Another model reads and writes the note.",
+        about: "Another model reads and writes the notes.",
     },
     Entry {
         form: "rosetta@K:M",
         label: "Rosetta",
         kind: ArmKind::Rosetta,
-        about: "Another model reads; its last K hidden states, projected, stand before the last prompt.",
+        about: "Another model reads; its last K hidden states, projected, stand before the last prompt (K of each agent that reads for itself).",
     },
     Entry {
         form: "no-context",
@@ -76,13 +76,13 @@ pub const CATALOGUE: [Entry; 20] = [
         form: "prefix",
         label: "Prefix",
         kind: ArmKind::Control,
-        about: "The first agent's KV-cache without latent steps: what caching a prefix gives.",
+        about: "The KV-cache without latent steps: what caching a prefix gives.",
     },
     Entry {
         form: "latent-only@N",
         label: "Latent steps alone",
         kind: ArmKind::Control,
-        about: "Of the KV-cache the latent steps' positions alone, moved to the front.",
+        about: "Of the KV-cache the positions of latent steps alone, those of all agents so far, moved to the front.",
     },
     Entry {
         form: "foreign@N",
@@ -130,7 +130,7 @@ pub const CATALOGUE: [Entry; 20] = [
         form: "oracle",
         label: "Oracle",
         kind: ArmKind::Oracle,
-        about: "Both prompts as tokens in one pass, held against the prefix arm: its disagreement stops the run.",
+        about: "All prompts as tokens in one pass, held against the cache that is handed on from prompt to prompt; its disagreement stops the run.",
     },
     Entry {
         form: "all",

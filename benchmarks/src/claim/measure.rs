@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{COMPAT_SUFFIX, Claim, Metric};
 use crate::analysis::{COMPAT, Merged, STRICT};
 use crate::record::RunRecord;
+use crate::task::{Descriptor, Order};
 use crate::trace::{Outcome, Trace};
 
 /// The mark of an answer's mean F1.
@@ -71,18 +72,44 @@ pub(super) fn place<'a>(claim: &Claim, run: &'a Merged) -> Result<Place<'a>, Str
     };
     let Some(own) = &claim.arm else { return Err("the source names no arm".to_owned()) };
     let (own, against) = (arm(own)?, claim.against.iter().map(arm).collect::<Result<Vec<_>, _>>()?);
-    let layout = layout(run, found, task);
+    let layout = layout(run, found, task)?;
+    methodology(record, found)?;
     Ok(Place { task: found, layout, arm: own, against })
 }
 
-/// The published form of a task has one layout. Where a run has several, the last agent of HotpotQA is told the question alone, and
-/// that of every other task reads all of it again.
-fn layout<'a>(run: &'a Merged, found: &str, task: &str) -> &'a str {
+/// The published form of a task has one layout: the last agent of HotpotQA is told the question alone, and that of every other task
+/// reads all of it again.
+fn layout<'a>(run: &'a Merged, found: &str, task: &str) -> Result<&'a str, String> {
     let published = if task.starts_with("hotpotqa") { "withheld" } else { "repeated" };
-    let mut layouts =
-        run.traces.iter().filter(|trace| trace.task == found).map(|trace| trace.layout.as_str());
-    let first = layouts.next().unwrap_or(published);
-    if first == published { first } else { layouts.find(|layout| *layout == published).unwrap_or(first) }
+    let of_task = run.traces.iter().filter(|trace| trace.task == found);
+    let here = of_task.map(|trace| trace.layout.as_str()).find(|layout| *layout == published);
+    here.ok_or_else(|| format!("the run has not the published layout, {published}"))
+}
+
+/// Refuses a run of the published form that writes text in another way, and items that are not the published ones.
+fn methodology(record: &RunRecord, found: &str) -> Result<(), String> {
+    let tasks = record.run["tasks"].as_array().into_iter().flatten();
+    let Some(task) = tasks.into_iter().find(|task| task["name"] == found) else { return Ok(()) };
+    let Some(kind) = task["kind"].as_str() else { return Ok(()) };
+    let Ok(published) = Descriptor::shipped(kind) else {
+        return Err(format!("{found} is no published form but {kind}"));
+    };
+    if published.order == Order::Drawn {
+        return Err("other items: the published order is not that of the data".to_owned());
+    }
+    let of = published.decoding.settled();
+    let said = |key: &str| task["decoding"][key].as_f64();
+    let wanted = [
+        ("temperature", of.temperature),
+        ("top_p", of.top_p),
+        ("max_tokens", of.max_tokens as f64),
+        ("note_tokens", of.note_tokens as f64),
+    ];
+    // Records of other programs may leave it out.
+    match wanted.into_iter().find(|(key, value)| said(key).is_some_and(|said| said != *value)) {
+        Some((key, value)) => Err(format!("other decoding: {key} is published as {value}")),
+        None => Ok(()),
+    }
 }
 
 /// The name that the run has for the model that answers.

@@ -68,7 +68,9 @@ pub(super) fn describe(audit: &Audit) -> String {
         text += &format!(", {} of {} replies that answer nothing taken", audit.cheats, audit.cheats_of);
     }
     if audit.shown_only {
-        text += " (known to be imperfect, and shown for that)";
+        text += " (by the upstream project's rules, shown for what they are)";
+    } else if audit.ceiling {
+        text += " (the first is the ceiling of every arm)";
     }
     text
 }

@@ -19,8 +19,9 @@ pub(super) fn show(file: &RunFile, setting: &Setting, json: bool) -> anyhow::Res
         all.iter().map(|rehearsal| describe(file, rehearsal)).collect::<Result<Vec<_>, _>>()?.join("\n")
     };
     super::print(&text)?;
+    // A machine without a sandbox says nothing against the run file.
     let good = all.iter().all(|rehearsal| {
-        rehearsal.unexpected.is_empty() && rehearsal.audit.as_ref().is_some_and(Audit::is_good)
+        rehearsal.unexpected.is_empty() && rehearsal.audit.as_ref().is_none_or(Audit::is_good)
     });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -31,6 +32,9 @@ fn describe(file: &RunFile, rehearsal: &Rehearsal) -> Result<String, std::fmt::E
     let arms = file.arms.len();
     let traces = items * arms * file.layouts.len() * file.replicates as usize;
     writeln!(text, "{}: {items} of {of} items, {arms} arms, {traces} traces", rehearsal.task)?;
+    if let Some(asked) = file.limits.items.filter(|asked| *asked > items as u64) {
+        writeln!(text, "  {asked} items were asked for: the data have no more")?;
+    }
     writeln!(text, "  data SHA-256 {}", rehearsal.data_sha256)?;
     let how = match rehearsal.counted {
         Counted::Tokenizer => format!("tokens by the tokenizer of {}, with its template", file.answerer),
@@ -45,6 +49,12 @@ fn describe(file: &RunFile, rehearsal: &Rehearsal) -> Result<String, std::fmt::E
     if let Some([least, most]) = rehearsal.expected {
         let unexpected = &rehearsal.unexpected;
         match unexpected.len() {
+            0 if rehearsal.counted == Counted::Pieces => {
+                writeln!(
+                    text,
+                    "  every direct prompt of at least the expected {least}, none beyond {most} by its pieces"
+                )?;
+            }
             0 => writeln!(text, "  every direct prompt within the expected {least} to {most}")?,
             some => {
                 let named = unexpected.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");

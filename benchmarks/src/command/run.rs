@@ -146,6 +146,10 @@ pub(crate) fn drive(
     })?;
     let engine = engine.with_mutation(mutation);
     let record = engine.record()?;
+    let asked = engine.file().limits.items.map(|items| items * engine.file().tasks.len() as u64);
+    if let Some(asked) = asked.filter(|asked| *asked > record.items) {
+        eprintln!("{asked} items were asked for; the data have {}", record.items);
+    }
     eprintln!("{}", can_tell(record.items));
     let folder = Folder::open(out, &record)?;
     let mut held = folder.shard(shard.index, shard.of)?;

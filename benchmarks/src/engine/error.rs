@@ -31,8 +31,8 @@ pub enum Error {
     },
     /// A task whose scorer does not know right from wrong.
     #[error(
-        "the scorer of task {} takes {} of {} right answers, {} empty ones and {} of {} answers to another item; it must take all, 0 and 0",
-        .0.task, .0.gold, .0.items, .0.empty, .0.foreign, .0.foreign_of
+        "the scorer of task {} takes {} of {} right answers, {} empty ones, {} of {} answers to another item and {} of {} that only look like one; it must take all, 0, 0 and 0",
+        .0.task, .0.gold, .0.items, .0.empty, .0.foreign, .0.foreign_of, .0.cheats, .0.cheats_of
     )]
     Audit(crate::record::Audit),
     /// The harness's own check found that a hand-over is not what it should be.

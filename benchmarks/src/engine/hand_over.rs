@@ -135,7 +135,8 @@ impl Scene<'_> {
         let most = self.decoding.note_tokens;
         let mut desk = Desk::default();
         let mut agents = Vec::new();
-        for (reader, role) in self.form.readers().into_iter().enumerate() {
+        let roles = self.form.readers();
+        for (reader, role) in roles.iter().enumerate() {
             // Those of a fan-out know nothing of one another.
             let notes = if self.linked() { desk.notes.as_slice() } else { &[] };
             let prompt = chat(model, &self.form.reader_prompt(reader, self.item, notes)?)?;
@@ -145,8 +146,8 @@ impl Scene<'_> {
             }
             let (text, _) = self.write(model, role, &prompt, None, most, &mut trace, &mut clock)?;
             let sent = TextMessage {
-                source_agent_id: role.to_owned(),
-                target_agent_id: self.form.last_role().to_owned(),
+                source_agent_id: (*role).to_owned(),
+                target_agent_id: self.next_role(&roles, reader).to_owned(),
                 content: text,
                 ..TextMessage::default()
             };
@@ -168,6 +169,14 @@ impl Scene<'_> {
         Ok(played)
     }
 
+    /// Who is sent what a reader leaves: the next one of a chain, the last agent otherwise.
+    fn next_role<'a>(&'a self, roles: &[&'a str], reader: usize) -> &'a str {
+        match roles.get(reader + 1) {
+            Some(next) if self.linked() => next,
+            _ => self.form.last_role(),
+        }
+    }
+
     /// The cache of all prompts but the last one, read one after another without latent steps, as the last agent receives it.
     pub(super) fn prefix(&self) -> avp::Result<Received> {
         let mut clock = Clock::start(self.meter);
@@ -177,6 +186,22 @@ impl Scene<'_> {
             unreachable!("every task has an agent before the last one");
         };
         self.send(&context, [&last.role, self.form.last_role()], &mut clock)
+    }
+
+    /// The caches of agents that read each for itself, without latent steps: put together as they are, and as the last agent
+    /// receives them.
+    pub(super) fn branches(&self) -> avp::Result<[Option<Context>; 2]> {
+        let mut clock = Clock::start(self.meter);
+        let plan = Plan { steps: 0, states: 1, keep: Keep::All, linked: false, foreign: false };
+        let HandedOver { contexts, agents } = self.hand_over(self.cast.answerer(), plan, &mut clock)?;
+        let sent: Vec<_> = contexts
+            .iter()
+            .zip(&agents)
+            .map(|(context, agent)| {
+                Ok(self.send(context, [&agent.role, self.form.last_role()], &mut clock)?.context)
+            })
+            .collect::<avp::Result<_>>()?;
+        Ok([self.together(contexts)?, self.together(sent)?])
     }
 
     /// The turns of all agents before the last one.
@@ -280,8 +305,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Writes down what all notes so far cost the agent that reads them.
-    fn charge(&self, trace: &mut AgentTrace, model: &Runtime, clock: &mut Clock<'_>) -> avp::Result<()> {
+    /// Writes down what all notes so far cost the agent that reads them; each is read once, by the first who is given it, and
+    /// handed on as text.
+    fn charge(&mut self, trace: &mut AgentTrace, model: &Runtime, clock: &mut Clock<'_>) -> avp::Result<()> {
         let mut pasted = 0;
         for note in &self.notes {
             let text = Prompt::Raw(note.text.trim().to_owned());
@@ -289,7 +315,7 @@ impl Desk {
         }
         trace.ledger.pasted = pasted;
         trace.ledger.wire_bytes = self.bytes;
-        trace.times.decode_ms = self.decode_ms;
+        trace.times.decode_ms = std::mem::take(&mut self.decode_ms);
         Ok(())
     }
 }

@@ -6,8 +6,9 @@
 //!  first prompt + last prompt, one pass ──────────▶ logits, answer ─┘
 //! ```
 //!
-//! With more agents, all prompts before the last one go hop by hop. Of a fan-out, whose branches do not know of one another, the
-//! chained form is compared: nothing that is one pass equals the other one.
+//! With more agents, all prompts before the last one go hop by hop. Of a fan-out, whose branches do not know of one another, this
+//! compares the chained form, since nothing that is one pass equals the other one; beside it, branches that crossed the codec and
+//! were put together must be worth what they are worth put together where they were made.
 
 use std::ops::ControlFlow;
 
@@ -15,6 +16,7 @@ use avp::model::{Connector as _, Context, GenerateOptions, Prompt, Sampling};
 use avp::wire::DataType;
 
 use super::scene::Scene;
+use crate::task::Topology;
 
 /// Positions at the end of the last prompt whose logits are compared: each takes a row of the vocabulary's size, twice.
 const POSITIONS: usize = 64;
@@ -46,13 +48,23 @@ impl Scene<'_> {
         let count = last.len().min(POSITIONS);
         let whole = model.logits_behind(None, &both, count)?;
         let behind = model.logits_behind(Some(context.clone()), &handed_over, count)?;
-        let apart = largest(whole.iter().zip(&behind).map(|(a, b)| (a - b).abs()));
-        let allowed = self.tolerance() * largest(whole.iter().map(|logit| logit.abs())).max(1.0);
-        // What is no number agrees with nothing.
-        if whole.len() != behind.len() || apart.is_nan() || apart > allowed {
-            return Ok(Verdict::Differs(format!(
-                "logits of the last {count} positions in one pass and behind the cache are {apart:e} apart, at most {allowed:e} is allowed"
-            )));
+        let allowed = match self.compared(&whole, &behind) {
+            Ok(allowed) => allowed,
+            Err(found) => {
+                return Ok(Verdict::Differs(format!(
+                    "logits of the last {count} positions in one pass and behind the cache are {found}"
+                )));
+            }
+        };
+        if self.form.topology() == Topology::FanOut {
+            let [here, there] = self.branches()?;
+            let here = model.logits_behind(here, &Prompt::Tokens(last), count)?;
+            let there = model.logits_behind(there, &handed_over, count)?;
+            if let Err(found) = self.compared(&here, &there) {
+                return Ok(Verdict::Differs(format!(
+                    "logits of the last {count} positions behind branches that were sent and branches that were not are {found}"
+                )));
+            }
         }
 
         let (told, said) = (self.greedy(&both, None)?, self.greedy(&handed_over, Some(context))?);
@@ -75,6 +87,17 @@ impl Scene<'_> {
             "the greedy answer of one pass is {:?}, behind the cache {:?}",
             told.1, said.1
         )))
+    }
+
+    /// How far logits may be apart, where they are not further; otherwise both numbers in words.
+    fn compared(&self, one: &[f32], other: &[f32]) -> Result<f32, String> {
+        let apart = largest(one.iter().zip(other).map(|(a, b)| (a - b).abs()));
+        let allowed = self.tolerance() * largest(one.iter().map(|logit| logit.abs())).max(1.0);
+        // What is no number agrees with nothing.
+        if one.len() != other.len() || apart.is_nan() || apart > allowed {
+            return Err(format!("{apart:e} apart, at most {allowed:e} is allowed"));
+        }
+        Ok(allowed)
     }
 
     fn tolerance(&self) -> f32 {

@@ -38,10 +38,16 @@ pub(super) fn provenance(
         versions: versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into(),
         commit: commit(),
         models: cast.facts().clone(),
-        data: tasks.iter().map(|task| (task.name.clone(), task.sha256.clone())).collect(),
+        data: tasks.iter().flat_map(sums).collect(),
         machine,
         started: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
     }
+}
+
+/// Of a task the sum of its data, and, of one with a descriptor, that of everything the descriptor says: other words, other run.
+fn sums(task: &Task) -> impl Iterator<Item = (String, String)> {
+    let described = task.form.sha256().map(|sum| (format!("{}, descriptor", task.name), sum));
+    [(task.name.clone(), task.sha256.clone())].into_iter().chain(described)
 }
 
 /// The commit of the checkout that this program was built from, as it stands when the run begins.

@@ -106,11 +106,13 @@ fn unlike(was: &RunRecord, is: &RunRecord) -> Vec<Difference> {
             "data": record.provenance.data,
             "versions": record.provenance.versions,
             "items": record.items,
+            // What holds programs that models write decides which of them are right.
+            "sandbox": record.provenance.machine.get("sandbox"),
         })
     };
     let (was_part, is_part) = (part(was), part(is));
     let mut found = differences(&was_part["run"], &is_part["run"]);
-    for part in ["models", "data", "versions", "items"] {
+    for part in ["models", "data", "versions", "items", "sandbox"] {
         found.extend(differences(&was_part[part], &is_part[part]).into_iter().map(|mut difference| {
             let rest =
                 if difference.path.is_empty() { String::new() } else { format!(".{}", difference.path) };

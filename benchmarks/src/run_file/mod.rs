@@ -1,6 +1,7 @@
 //! YAML → what a run is: models, tasks, layouts, arms, decoding, seed. Everything that is not said is written out, so that a
 //! run's record says all of it.
 
+mod decoding;
 mod difference;
 mod error;
 mod parts;
@@ -20,10 +21,11 @@ use sha2::{Digest as _, Sha256};
 use crate::arm::{self, Arm};
 use crate::relay::Layout;
 
+pub use decoding::{Decoding, DecodingPatch};
 pub use difference::{Difference, differences};
 pub(crate) use error::nearest;
 pub use error::{Error, Result};
-pub use parts::{Decoding, DecodingPatch, ItemLimits, Models, TaskFile, TaskKind};
+pub use parts::{ItemLimits, Models, TaskFile, TaskKind};
 
 pub use shipped::RUNS;
 

@@ -44,6 +44,7 @@ pub fn audit(task: &Task, chosen: &[usize], sandbox: Option<&Sandbox>) -> Audit 
         foreign_of: sum(|audit| audit.foreign_of),
         cheats: sum(|audit| audit.cheats),
         cheats_of: sum(|audit| audit.cheats_of),
+        ceiling: form.has_ceiling(),
         shown_only: form.is_shown_only(),
     }
 }
@@ -58,11 +59,12 @@ fn unlike(form: &Form, item: &TaskItem, next: &TaskItem) -> bool {
 }
 
 impl Audit {
-    /// Whether the scorer does what it should, or is known not to.
+    /// Whether the scorer does what it should, or is not ours. Of programs, of which some of the data's own are not right and
+    /// of which the next item's may solve the same problem, nothing that only looks like an answer may be taken all the same.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.shown_only
-            || (self.gold == self.items && self.empty == 0 && self.foreign == 0 && self.cheats == 0)
+        let knows = self.ceiling || (self.gold == self.items && self.foreign == 0);
+        self.shown_only || (knows && self.empty == 0 && self.cheats == 0)
     }
 }
 
@@ -74,13 +76,16 @@ mod tests {
     fn a_scorer_is_good_when_it_takes_all_nothing_and_none() {
         let good = Audit { items: 3, gold: 3, foreign_of: 2, cheats_of: 6, ..Audit::default() };
         assert!(good.is_good());
-        for bad in [
+        let bad = [
             Audit { gold: 2, ..good.clone() },
-            Audit { empty: 1, ..good.clone() },
+            Audit { foreign: 1, ..good.clone() },
             Audit { cheats: 1, ..good.clone() },
-            Audit { foreign: 1, ..good },
-        ] {
+            Audit { empty: 1, ..good },
+        ];
+        for (place, bad) in bad.into_iter().enumerate() {
             assert!(!bad.is_good(), "{bad:?}");
+            // A ceiling excuses the first two, and nothing that looks like an answer.
+            assert_eq!(Audit { ceiling: true, ..bad.clone() }.is_good(), place < 2);
             assert!(Audit { shown_only: true, ..bad }.is_good());
         }
     }

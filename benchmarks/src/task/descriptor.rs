@@ -139,13 +139,17 @@ struct Compat {
     agents: Option<Vec<Agent>>,
     last: Option<LastAgent>,
     direct: Option<String>,
+    order: Option<Order>,
     most_context_chars: Option<usize>,
     decoding: DecodingPatch,
     prompt_tokens: Option<[u32; 2]>,
 }
 
+/// As many tokens as there are.
+pub const ANY: [u32; 2] = [1, u32::MAX];
+
 fn any() -> [u32; 2] {
-    [1, u32::MAX]
+    ANY
 }
 
 impl Descriptor {
@@ -200,12 +204,37 @@ impl Descriptor {
         Ok(read)
     }
 
+    /// Refuses what has no meaning where the items are those of a run file.
+    ///
+    /// # Errors
+    /// For what belongs to shipped descriptors, and for a scorer that needs what such items do not have.
+    pub fn check_custom(&self) -> Result<(), String> {
+        let shipped = [
+            ("data", !self.data.is_empty()),
+            ("compat", self.compat.is_some()),
+            ("most_context_chars", self.most_context_chars.is_some()),
+        ];
+        if let Some((key, _)) = shipped.into_iter().find(|(_, said)| *said) {
+            return Err(format!("no {key}, which shipped tasks alone have"));
+        }
+        if self.scorer.runs_programs() {
+            return Err("a scorer of words or numbers: gsm8k, math, hotpot or choice".to_owned());
+        }
+        self.check()
+    }
+
     /// Refuses what makes no task.
     ///
     /// # Errors
-    /// For no agent before the last one, too many, and roles that are not each one's own.
+    /// For no agent before the last one, too many, roles that are not each one's own, and templates that are none.
     pub fn check(&self) -> Result<(), String> {
         let name = &self.name;
+        let own = [&self.direct, &self.note, &self.noted, &self.last.withheld, &self.last.repeated];
+        for template in own.into_iter().chain(self.agents.iter().map(|agent| &agent.prompt)) {
+            Environment::empty()
+                .template_from_str(template)
+                .map_err(|error| format!("prompts of {name}: {error:#}"))?;
+        }
         if self.agents.is_empty() || self.agents.len() > MAX_AGENTS {
             let found = self.agents.len();
             return Err(format!("agents of {name}: 1 to {MAX_AGENTS} before the last one, found {found}"));
@@ -229,7 +258,7 @@ impl Descriptor {
             agents: compat.agents.unwrap_or(own.agents),
             last: compat.last.unwrap_or(own.last),
             direct: compat.direct.unwrap_or(own.direct),
-            order: Order::First,
+            order: compat.order.unwrap_or(Order::First),
             most_context_chars: compat.most_context_chars,
             decoding: compat.decoding.over(own.decoding),
             prompt_tokens: compat.prompt_tokens.unwrap_or(own.prompt_tokens),

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::TaskItem;
 use super::descriptor::{Descriptor, Judge, Order, Topology};
 use crate::relay::{self, Layout};
+use crate::run_file::hex;
 use crate::sandbox::Sandbox;
 use crate::scorer::{self, Score, Scorer};
 
@@ -153,14 +156,26 @@ impl Form {
         matches!(self, Self::Described(described) if described.scorer.runs_programs())
     }
 
-    /// Whether the scorer is known to take less than every right answer, or more.
+    /// Whether the upstream project's rules judge, whatever they take for right.
     #[must_use]
     pub fn is_shown_only(&self) -> bool {
+        matches!(self, Self::Described(described) if described.judge == Judge::Compat)
+    }
+
+    /// Whether some of the data's own solutions are not right: their share is the ceiling of every arm.
+    #[must_use]
+    pub fn has_ceiling(&self) -> bool {
+        matches!(self, Self::Described(described) if matches!(described.scorer, Scorer::Debugbench | Scorer::Classeval))
+    }
+
+    /// SHA-256 of all that a descriptor says.
+    #[must_use]
+    pub fn sha256(&self) -> Option<String> {
         match self {
-            Self::Relay | Self::Text => false,
+            Self::Relay | Self::Text => None,
             Self::Described(described) => {
-                described.judge == Judge::Compat
-                    || matches!(described.scorer, Scorer::Debugbench | Scorer::Classeval)
+                let text = serde_json::to_string(&**described).unwrap_or_default();
+                Some(hex(&Sha256::digest(text)))
             }
         }
     }

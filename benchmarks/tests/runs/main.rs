@@ -6,6 +6,7 @@ mod command_line;
 mod faults;
 mod folders;
 mod parallel;
+mod published;
 mod topologies;
 
 use std::fs;

@@ -139,6 +139,9 @@ fn arms_that_a_task_has_no_room_for_are_refused() {
         ("scorer: gsm8k", "scorer: gsm8k\n      topology: fan_out", "a chain of two or more"),
         ("{role: two,", "{role: one,", "a role of its own"),
         ("{{ context }} First.", "{{ contexts }} First.", "a template"),
+        ("{{ context }} First.", "{{ context First.", "prompts of chain"),
+        ("scorer: gsm8k", "scorer: humaneval", "a scorer of words or numbers"),
+        ("scorer: gsm8k", "scorer: gsm8k\n      data: gsm8k", "no data"),
     ] {
         let place = Place::new(&CHAIN.replace(from, to));
         fs::write(place.folder.path().join("items.jsonl"), ITEMS).unwrap();
@@ -171,9 +174,9 @@ fn a_dry_run_renders_every_prompt_without_a_model() {
     assert_eq!((task["items"][0].as_u64(), task["counted"].as_str()), (Some(3), Some("pieces")));
     let names: Vec<_> =
         task["prompts"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["direct", "one", "two", "three", "last, withheld", "last, text"]);
+    assert_eq!(names, ["direct", "one", "two", "three", "last, withheld", "last, withheld, text"]);
     assert_eq!(task["prompts"][0]["example"], "Ann has 3 red cups. How many cups?");
-    assert!(String::from_utf8_lossy(&dry(&[]).stdout).contains("within the expected 8 to 40"));
+    assert!(String::from_utf8_lossy(&dry(&[]).stdout).contains("of at least the expected 8"));
     // With the model here, its own tokens and template are counted.
     fs::write(
         place.folder.path().join("run.yaml"),
