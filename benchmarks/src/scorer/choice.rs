@@ -1,8 +1,9 @@
 //! Questions whose answer is a letter, or yes or no.
 //!
-//! Strict: the last `\boxed{…}`, else what follows the last `answer is` or `answer:`, else the last line where that is nothing but an answer, else a
-//! reply of one short line. A letter is one of the question's choices, alone, in brackets, or in front of its choice's text; a choice's
-//! text alone will do. Of yes and no the first word counts.
+//! Strict: the last `\boxed{…}` that is not empty, else what is announced (see [`super::said`]), else the last line where that is
+//! nothing but an answer, else a reply of one short line. A letter is one of the question's choices, alone, in brackets, or in front
+//! of its choice's text; a choice's text alone will do. Behind it an explanation may begin with `because`, `since`, `which` or a
+//! bracket, in front may stand `therefore` and the like. Yes and no have nothing but punctuation or a reason behind them.
 //!
 //! `compat`, as the upstream project scores: a reply or its last line that is A to D, else the letter behind the first `answer is`, else the first
 //! letter A to D that stands alone, an article `a` among them. Yes and no: the last line, else behind the last `answer is` or `answer:`, else the
@@ -30,8 +31,11 @@ pub fn score(item: &TaskItem, reply: &str) -> Score {
     let reply = said::end(reply);
     let choices = item.fields.get("choices");
     let read = |text: &str| match choices {
-        Some(choices) => letter(choices, text),
-        None => yes_no(text),
+        Some(choices) => letter(choices, text).or_else(|| {
+            let claim = said::claim(said::led(text));
+            letter(choices, claim.split_once(" (").map_or(claim, |(claim, _)| claim))
+        }),
+        None => yes_no(said::led(text)),
     };
     let answer = strict(reply, read);
     let right = answer.as_ref().is_some_and(|answer| *answer == item.answer);
@@ -77,11 +81,7 @@ fn letter(choices: &str, text: &str) -> Option<String> {
 }
 
 fn yes_no(text: &str) -> Option<String> {
-    match normal(bared(text)).split(' ').next() {
-        Some("yes") => Some("Yes".to_owned()),
-        Some("no") => Some("No".to_owned()),
-        _ => None,
-    }
+    said::yes_no(bared(text)).map(|said| if said == "yes" { "Yes" } else { "No" }.to_owned())
 }
 
 /// Without what stands around an answer.

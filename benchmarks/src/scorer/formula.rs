@@ -2,8 +2,10 @@
 //! texts.
 //!
 //! - Lists with commas (`1, -2`) and sets (`\{1, -2\}`) are the same, in any order; `a \pm b` is a list of two.
-//! - Tuples and intervals (`(1, 2]`) keep their order and their brackets; unions go in any order; a matrix goes by rows.
-//! - `x = 5` and `x \in [0, 1]` are also said by their right side alone. Other equations are both sides.
+//! - A set in a list is one element. A matrix goes by rows, a determinant is no matrix.
+//! - Tuples and intervals (`(1, 2]`) keep their order and their brackets; unions go in any order.
+//! - `x = 5`, `x \in [0, 1]` and `x = 1, x = -2` are also said by their right sides alone; of numbers that are equal, as in
+//!   `9 \times 2 = 18`, the last one counts. Other equations are both sides.
 //! - A word is compared without case. What is none of these is compared sign by sign.
 
 use super::rational::Rational;
@@ -39,6 +41,14 @@ impl Formula {
             variable = Some(name);
             tokens.drain(..=at);
         }
+        if let Some((name, values)) = solutions(&tokens) {
+            variable = Some(name);
+            tokens = values;
+        }
+        if let Some((name, value)) = worked_out(&tokens) {
+            variable = variable.or(name);
+            tokens = value;
+        }
         if tokens.is_empty() {
             return None;
         }
@@ -56,6 +66,38 @@ impl Formula {
             self.variable.is_none() || other.variable.is_none() || self.variable == other.variable;
         variables && self.value == other.value
     }
+}
+
+/// `x = 1, x = -2`: what the values are given to, and the values with commas between them.
+fn solutions(tokens: &[Token]) -> Option<(String, Vec<Token>)> {
+    let elements = parts(tokens, &[","]);
+    let mut variable = None;
+    let mut values = Vec::new();
+    for (_, element) in &elements {
+        let [(_, left), ("=", right)] = parts(element, &RELATIONS)[..] else { return None };
+        let name = name(left)?;
+        if right.is_empty() || variable.as_ref().is_some_and(|known| *known != name) {
+            return None;
+        }
+        if variable.is_some() {
+            values.push(Token::Sign(",".to_owned()));
+        }
+        variable = Some(name);
+        values.extend_from_slice(right);
+    }
+    Some((variable?, values)).filter(|_| elements.len() > 1)
+}
+
+/// `9 \times 2 = 18`: the last side of an equation whose sides are all one number, and what that is given to.
+fn worked_out(tokens: &[Token]) -> Option<(Option<String>, Vec<Token>)> {
+    let sides = parts(tokens, &RELATIONS);
+    let (&(_, first), rest) = sides.split_first()?;
+    let number = |side: &[Token]| sum(side).and_then(|sum| sum.number());
+    let value = number(rest.last()?.1)?;
+    let given = name(first).filter(|_| number(first).is_none() && rest.len() > 1);
+    let equal = rest.iter().all(|(sign, side)| *sign == "=" && number(side) == Some(value));
+    (equal && (given.is_some() || number(first) == Some(value)))
+        .then(|| (given, rest[rest.len() - 1].1.to_vec()))
 }
 
 /// A letter or a symbol, with what stands below it, or a function of a letter: what a value is given to.
@@ -84,7 +126,7 @@ fn canonical(tokens: &[Token], depth: usize) -> String {
         return matrix;
     }
     if let Some(inner) = enclosed(tokens, &["\\{"], &["\\}"]) {
-        return list(parts(inner, &[","]).into_iter().map(|(_, part)| inside(part)).collect());
+        return list(parts(inner, &[","]).into_iter().map(|(_, part)| element(part, depth)).collect());
     }
     if let Some(inner) = enclosed(tokens, &["(", "["], &[")", "]"]) {
         let elements = parts(inner, &[","]);
@@ -96,7 +138,7 @@ fn canonical(tokens: &[Token], depth: usize) -> String {
     }
     let elements = parts(tokens, &[","]);
     if elements.len() > 1 {
-        return list(elements.into_iter().map(|(_, part)| inside(part)).collect());
+        return list(elements.into_iter().map(|(_, part)| element(part, depth)).collect());
     }
     let sides = parts(tokens, &RELATIONS);
     if sides.len() > 1 {
@@ -132,6 +174,15 @@ fn canonical(tokens: &[Token], depth: usize) -> String {
     }
 }
 
+/// An element of a list. A set there is one element; what else is several, as `1 \pm 2`, is several.
+fn element(tokens: &[Token], depth: usize) -> String {
+    let inside = canonical(tokens, depth + 1);
+    match enclosed(tokens, &["\\{"], &["\\}"]) {
+        Some(_) => format!("set [{inside}]"),
+        None => inside,
+    }
+}
+
 /// Elements in one order; those of a list inside are the list's own.
 fn list(elements: Vec<String>) -> String {
     let mut flat: Vec<String> = Vec::new();
@@ -151,7 +202,7 @@ fn list(elements: Vec<String>) -> String {
 /// Letters alone, two or more, or a text: without case. One letter of a text, also in brackets, is that letter.
 fn word(tokens: &[Token]) -> Option<String> {
     if let [Token::Words(words)] = tokens {
-        let words = words.trim();
+        let words = words.trim().trim_end_matches(['.', ' ']);
         let letter = words.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(words).trim();
         let mut letters = letter.chars();
         return match (letters.next(), letters.next()) {
@@ -161,7 +212,7 @@ fn word(tokens: &[Token]) -> Option<String> {
             _ => match tokens_of(words) {
                 // A number in a text is a number.
                 Some(number) => Some(number),
-                None => Some(format!("word {}", words.split_whitespace().collect::<String>().to_lowercase())),
+                None => Some(spelt(&words.split_whitespace().collect::<String>())),
             },
         };
     }
@@ -169,8 +220,17 @@ fn word(tokens: &[Token]) -> Option<String> {
         && tokens.iter().all(|token| token.letter().is_some() || matches!(token, Token::Words(_)));
     letters.then(|| {
         let word: String = tokens.iter().map(|token| token.written().replace(' ', "")).collect();
-        format!("word {}", word.to_lowercase())
+        spelt(&word)
     })
+}
+
+/// A word without case. Two letters may be a product, which goes in any order.
+fn spelt(word: &str) -> String {
+    let word = word.to_lowercase();
+    let letters: Vec<_> = word.chars().map(|c| Token::Sign(c.to_string())).collect();
+    let product =
+        sum(&letters).filter(|_| letters.len() == 2 && letters.iter().all(|c| c.letter().is_some()));
+    product.map_or_else(|| format!("word {word}"), |product| product.to_string())
 }
 
 /// The canonical form of a number written in a text.
@@ -183,7 +243,7 @@ fn tokens_of(words: &str) -> Option<String> {
 fn matrix(tokens: &[Token], depth: usize) -> Option<String> {
     let (first, last) = (tokens.first()?, tokens.iter().rposition(|token| token.is("\\end"))?);
     let start = tokens.iter().position(|token| token.is("}"))? + 1;
-    if !first.is("\\begin") || start > last {
+    if !first.is("\\begin") || start > last || start < 3 {
         return None;
     }
     let rows: Vec<_> = parts(&tokens[start..last], &["\\\\"])
@@ -195,7 +255,12 @@ fn matrix(tokens: &[Token], depth: usize) -> Option<String> {
             cells.join("; ")
         })
         .collect();
-    Some(format!("matrix {}", rows.join(" / ")))
+    let name: String = tokens[2..start - 1].iter().map(Token::written).collect();
+    let kind = match name.as_str() {
+        "pmatrix" | "bmatrix" | "matrix" | "smallmatrix" => "matrix",
+        other => other,
+    };
+    Some(format!("matrix as {kind} {}", rows.join(" / ")))
 }
 
 /// What stands in brackets, if one pair spans the whole.

@@ -1,8 +1,10 @@
 //! Questions whose answer is a few words.
 //!
-//! Strict: what follows the last `Answer:` or `answer is` up to the end of its line, else a reply of one short line; equal to the gold answer
-//! after the data set's own normalisation: small letters, no punctuation, then no articles, single spaces. Where the gold answer is yes or
-//! no, the first word counts. `f1` is the data set's token F1 of the same answer.
+//! Strict: the last `\boxed{…}` that is not empty, else what is announced (see [`super::said`]) up to the end of its line, else a
+//! reply of one short line; equal to the gold answer after the data set's own normalisation: small letters, no punctuation, then no
+//! articles, single spaces. Besides, curved quotation marks are straight ones, and letters with accents are one sign each. Where
+//! the gold answer is yes or no, that word counts with punctuation or a reason behind it; a sentence that only begins with it does
+//! not. `f1` is the data set's token F1 of the same answer.
 //!
 //! `compat` and `compat_f1`, as the upstream project scores: the first line that begins with `Answer:`, else what follows `the answer is` up
 //! to a full stop, else the last line; articles go before punctuation does.
@@ -11,8 +13,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
+use unicode_normalization::UnicodeNormalization as _;
 
-use super::said;
+use super::said::{self, Boxed};
 use super::{COMPAT, Score, mark, pattern};
 use crate::task::TaskItem;
 
@@ -23,9 +26,13 @@ static SENTENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)the answer is\
 #[must_use]
 pub fn score(item: &TaskItem, reply: &str) -> Score {
     let reply = said::end(reply);
-    let answer = said::stated(reply).map(|line| line.trim_end_matches(['*', ' ']));
+    let answer = match said::boxed(reply) {
+        Boxed::Whole(inner) => Some(said::unmarked(inner)),
+        Boxed::Cut => None,
+        Boxed::None => said::stated(reply).map(|line| said::unmarked(line.trim_end_matches(['*', ' ']))),
+    };
     let gold = normal(&item.answer);
-    let said = answer.map(|answer| reduced(&gold, normal(answer)));
+    let said = answer.map(|answer| reduced(&gold, answer));
     let right = said.as_ref().is_some_and(|said| !gold.is_empty() && *said == gold);
     let f1 = said.as_ref().map_or(0.0, |said| strict_f1(said, &gold));
     let theirs = upstream_normal(compat(reply));
@@ -38,17 +45,20 @@ pub fn score(item: &TaskItem, reply: &str) -> Score {
     Score { answer: answer.map(str::to_owned), right, marks, error: None }
 }
 
-/// Yes or no, where that is asked and said first; the whole otherwise.
-fn reduced(gold: &str, said: String) -> String {
-    match said.split(' ').next() {
-        Some(first @ ("yes" | "no")) if matches!(gold, "yes" | "no") => first.to_owned(),
-        _ => said,
-    }
+/// Yes or no, where that is asked and said; the whole otherwise.
+fn reduced(gold: &str, answer: &str) -> String {
+    let closed = said::yes_no(answer).filter(|_| matches!(gold, "yes" | "no"));
+    closed.map_or_else(|| normal(answer), str::to_owned)
 }
 
-/// The data set's normalisation.
+/// The data set's normalisation, of text whose signs are written in one way.
 pub(super) fn normal(text: &str) -> String {
-    spaced(&without_articles(&without_punctuation(&text.to_lowercase())))
+    let straight = text.nfc().map(|c| match c {
+        '‘' | '’' | 'ʼ' => '\'',
+        '“' | '”' => '"',
+        c => c,
+    });
+    spaced(&without_articles(&without_punctuation(&straight.collect::<String>().to_lowercase())))
 }
 
 /// Upstream's: in another order.

@@ -1,8 +1,9 @@
 //! Problems whose answer is a formula.
 //!
-//! Strict: the last `\boxed{…}`, else what follows the last `answer is` or `answer:`, else a reply of one short line. It is right if it is
-//! the gold answer sign by sign, or in the one form of [`super::formula`], which is made of the rules of [`super::tex`] and [`super::term`].
-//! A box that has no end is no answer.
+//! Strict: the last `\boxed{…}` that is not empty, with those before it that only `and`, `or` or a comma part from it; else what is
+//! announced (see [`super::said`]), else a reply of one short line. It is right if it is the gold answer sign by sign, or in the one
+//! form of [`super::formula`], which is made of the rules of [`super::tex`] and [`super::term`]. A box that has no end is no answer. Outside a box
+//! `about`, `therefore` and the like may stand in front, and an explanation that begins with `because`, `since` or `which` behind.
 //!
 //! `compat`, as the upstream project scores: the last box whose braces balance, else what follows the last `answer is` up to a
 //! full stop; equal as texts without `$`, spaces and sizes, where a `\text{…}` stands for the whole.
@@ -30,14 +31,9 @@ const SILENT: [&str; 13] = [
 pub fn score(item: &TaskItem, reply: &str) -> Score {
     let reply = said::end(reply);
     let answer = strict(reply);
-    let right = answer.is_some_and(|answer| is_same(&item.answer, answer));
+    let right = answer.as_ref().is_some_and(|answer| is_same(&item.answer, answer));
     let compat = compat(reply).is_some_and(|said| plain(said) == plain(&item.answer));
-    Score {
-        answer: answer.map(str::to_owned),
-        right,
-        marks: mark([(COMPAT, f64::from(u8::from(compat)))]),
-        error: None,
-    }
+    Score { answer, right, marks: mark([(COMPAT, f64::from(u8::from(compat)))]), error: None }
 }
 
 /// Whether two answers are the same.
@@ -49,15 +45,20 @@ pub(super) fn is_same(gold: &str, said: &str) -> bool {
     Formula::read(gold).zip(Formula::read(said)).is_some_and(|(gold, said)| gold.is_same(&said))
 }
 
-fn strict(reply: &str) -> Option<&str> {
+fn strict(reply: &str) -> Option<String> {
     match said::boxed(reply) {
-        Boxed::Whole(inner) => return Some(inner.trim()).filter(|inner| !inner.is_empty()),
+        Boxed::Whole(_) => {
+            return Some(said::boxes(reply).iter().map(|inner| inner.trim()).collect::<Vec<_>>().join(", "));
+        }
         Boxed::Cut => return None,
         Boxed::None => {}
     }
     let line = said::stated(reply)?;
     let line = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
-    Some(line.trim_end_matches(['.', '*', ' '])).filter(|line| !line.is_empty())
+    let line = said::claim(said::led(line)).trim_end_matches(['.', '*', ' ']);
+    // No command of TeX goes: what is set in letters is a word.
+    let line = line.trim_matches(['*', '`', '"', '“', '”', ' ']);
+    Some(line.to_owned()).filter(|line| !line.is_empty())
 }
 
 fn compat(reply: &str) -> Option<&str> {

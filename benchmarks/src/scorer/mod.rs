@@ -14,6 +14,7 @@ mod rational;
 mod said;
 mod term;
 mod tex;
+mod unit;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -51,3 +52,5 @@ fn pattern(text: &str) -> Regex {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wording_tests;

@@ -336,7 +336,7 @@ impl Reader<'_> {
         if negative { sum.negative() } else { Some(sum) }
     }
 
-    /// Digits; with a base below, or with a fraction behind, which makes a mixed number.
+    /// Digits; with a base below, but for ten, or with a fraction behind, which makes a mixed number.
     fn number(&mut self, depth: usize) -> Option<Sum> {
         let start = self.at;
         while self.tokens.get(self.at).is_some_and(|token| token.is_digit() || token.is(".")) {
@@ -344,7 +344,9 @@ impl Reader<'_> {
         }
         let digits: String = self.tokens[start..self.at].iter().map(Token::written).collect();
         if self.peek("_") {
-            return self.named(digits, depth);
+            let Some((10, end)) = self.whole(self.at + 1) else { return self.named(digits, depth) };
+            // The base that is meant where none is named.
+            self.at = end;
         }
         let number = Rational::decimal(&digits)?;
         if number.as_whole().is_some()

@@ -5,7 +5,7 @@ use crate::task::TaskItem;
 
 type Scorer = fn(&TaskItem, &str) -> Score;
 
-fn item(answer: &str) -> TaskItem {
+pub(super) fn item(answer: &str) -> TaskItem {
     TaskItem {
         id: "1".to_owned(),
         family: String::new(),

@@ -1,11 +1,15 @@
 //! TEXT → TOKENS: a formula in TeX or plain signs, with what says nothing about its value left out.
 //!
-//! 1. Spaces, sizes (`\left`, `\big`), styles and `$` go; `\dfrac`, `\tfrac`, `\cfrac` are `\frac`; signs of Unicode are their
+//! 1. Other spaces, sizes (`\left`, `\big`), styles and `$` go; `\dfrac`, `\tfrac`, `\cfrac` are `\frac`; signs of Unicode are their
 //!    commands.
 //! 2. Degrees, percent signs and currencies go: the question says in what it asks.
 //! 3. Commas between thousands go: `10,000`, `10{,}000`, `10,\!000`; not inside brackets, where they part numbers.
 //! 4. Words: `\text{…}`, `\mbox{…}` and the like behind a value are its unit and go, with the unit's exponent; so do plain words
-//!    that are units. `and` and `or` are commas. Another text is a word.
+//!    that are units. Not so a text with a digit or a magnitude in it, or one that begins with a word like `or`, `not` or `is`.
+//!    `and` and `or` are commas. Another text is a word.
+//! 5. Spaces between digits: `10 000` is one number, `1 1/2` a mixed one. Another space between digits stays, and makes no number.
+
+use super::unit::drop_unit;
 
 /// Longest formula that is read, in bytes; a longer one is compared as it is written.
 pub(super) const MAX_FORMULA: usize = 1000;
@@ -25,16 +29,13 @@ const WORDS: [&str; 11] = [
     "\\mathsf",
 ];
 /// Commands and signs that say nothing about a value.
-const SILENT: [&str; 26] = [
+const SILENT: [&str; 23] = [
     "$",
     "\\$",
     "\\(",
     "\\)",
     "\\[",
     "\\]",
-    "\\,",
-    "\\;",
-    "\\:",
     "\\!",
     "\\left",
     "\\right",
@@ -53,76 +54,6 @@ const SILENT: [&str; 26] = [
     "¥",
     "\\degree",
 ];
-/// Units as words; degrees and percent among them.
-const UNITS: [&str; 66] = [
-    "mm",
-    "cm",
-    "km",
-    "inch",
-    "inches",
-    "in",
-    "foot",
-    "feet",
-    "ft",
-    "yard",
-    "yards",
-    "mile",
-    "miles",
-    "meter",
-    "meters",
-    "metre",
-    "metres",
-    "centimeter",
-    "centimeters",
-    "kilometer",
-    "kilometers",
-    "gram",
-    "grams",
-    "kg",
-    "kilogram",
-    "kilograms",
-    "lb",
-    "lbs",
-    "pound",
-    "pounds",
-    "ounce",
-    "ounces",
-    "oz",
-    "second",
-    "seconds",
-    "sec",
-    "minute",
-    "minutes",
-    "min",
-    "hour",
-    "hours",
-    "day",
-    "days",
-    "week",
-    "weeks",
-    "month",
-    "months",
-    "year",
-    "years",
-    "degree",
-    "degrees",
-    "radian",
-    "radians",
-    "dollar",
-    "dollars",
-    "cent",
-    "cents",
-    "percent",
-    "unit",
-    "units",
-    "square",
-    "cubic",
-    "sq",
-    "squared",
-    "mph",
-    "per",
-];
-
 /// A character, a command, or a text in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
@@ -162,12 +93,13 @@ pub(super) fn tokens(text: &str) -> Option<Vec<Token>> {
     }
     let mut tokens = without_degrees(words(&signs(text)));
     let silent = |token: &Token| matches!(token, Token::Sign(sign) if SILENT.contains(&sign.as_str()));
-    tokens = without_spaces_after(&tokens, silent);
+    // In `11,\\! 111` the space parts nothing.
+    tokens = without_spaces_after(&tokens, |token| token.is("\\!"));
     tokens.retain(|token| !silent(token));
     tokens = joined_thousands(tokens);
     tokens = with_commas(tokens);
     drop_unit(&mut tokens);
-    tokens.retain(|token| !token.is(" "));
+    tokens = without_spaces(&tokens);
     while tokens.last().is_some_and(|token| token.is(".") || token.is(",")) {
         tokens.pop();
     }
@@ -194,12 +126,16 @@ fn signs(text: &str) -> Vec<Token> {
                     "\\div" => "/".to_owned(),
                     "\\lbrace" => "\\{".to_owned(),
                     "\\rbrace" => "\\}".to_owned(),
-                    "\\leq" => "\\le".to_owned(),
-                    "\\geq" => "\\ge".to_owned(),
+                    "\\leq" | "\\leqslant" => "\\le".to_owned(),
+                    "\\geq" | "\\geqslant" => "\\ge".to_owned(),
                     "\\neq" => "\\ne".to_owned(),
-                    "\\ " | "\\quad" | "\\qquad" | "\\\t" | "\\\n" => " ".to_owned(),
+                    "\\ " | "\\," | "\\;" | "\\:" | "\\quad" | "\\qquad" | "\\\t" | "\\\n" => " ".to_owned(),
                     _ => command,
                 }
+            }
+            '²' | '³' | '½' | '¼' | '¾' | '⅓' | '⅔' => {
+                signs.extend(spelt(c).iter().map(|&sign| Token::Sign(sign.to_owned())));
+                continue;
             }
             '~' => " ".to_owned(),
             c if c.is_whitespace() => " ".to_owned(),
@@ -220,6 +156,19 @@ fn signs(text: &str) -> Vec<Token> {
         signs.push(Token::Sign(sign));
     }
     signs
+}
+
+/// A sign of Unicode that is several of TeX.
+fn spelt(c: char) -> &'static [&'static str] {
+    match c {
+        '²' => &["^", "2"],
+        '³' => &["^", "3"],
+        '½' => &["\\frac", "1", "2"],
+        '¼' => &["\\frac", "1", "4"],
+        '¾' => &["\\frac", "3", "4"],
+        '⅓' => &["\\frac", "1", "3"],
+        _ => &["\\frac", "2", "3"],
+    }
 }
 
 /// Groups of words as one token each.
@@ -353,36 +302,72 @@ fn with_commas(tokens: Vec<Token>) -> Vec<Token> {
     kept
 }
 
-/// The unit behind a value left out.
-fn drop_unit(tokens: &mut Vec<Token>) {
-    let mut end = tokens.len();
-    let before = |end: usize| (0..end).rfind(|&at| !tokens[at].is(" ")).map_or(0, |at| at + 1);
-    while end > 0 && [" ", "."].iter().any(|sign| tokens[end - 1].is(sign)) {
-        end -= 1;
-    }
-    // The unit's exponent: `^2`, `^{2}`.
-    let exponent = (end.saturating_sub(4)..end).rfind(|&at| tokens[at].is("^")).filter(|&at| {
-        tokens[at + 1..end].iter().all(|token| token.is("{") || token.is("}") || token.is_digit())
-    });
-    let stem = before(exponent.unwrap_or(end));
-    let start = match stem.checked_sub(1).map(|last| &tokens[last]) {
-        Some(Token::Words(_)) => (0..stem)
-            .rfind(|&at| !matches!(&tokens[at], Token::Words(_)) && !tokens[at].is(" "))
-            .map_or(0, |at| at + 1),
-        Some(Token::Sign(_)) => {
-            let letters = |token: &Token| token.letter().is_some() || token.is(" ");
-            let start = (0..stem).rfind(|&at| !letters(&tokens[at])).map_or(0, |at| at + 1);
-            let plain: String = tokens[start..stem].iter().map(Token::written).collect();
-            let mut words = plain.split_whitespace().peekable();
-            if words.peek().is_none() || !words.all(|word| UNITS.contains(&word.to_lowercase().as_str())) {
-                return;
+/// Spaces left out, but for those between digits that are neither groups of three nor a mixed number.
+fn without_spaces(tokens: &[Token]) -> Vec<Token> {
+    let numeric = |token: Option<&Token>| token.is_some_and(|token| token.is_digit() || token.is("."));
+    let shown = |from: usize| (from..tokens.len()).find(|&at| !tokens[at].is(" ")).unwrap_or(tokens.len());
+    let mut kept: Vec<Token> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let next = shown(at);
+        if next > at {
+            if numeric(kept.last()) && numeric(tokens.get(next)) {
+                kept.push(tokens[at].clone());
             }
-            start
+            at = next;
+        } else if tokens[at].is_digit()
+            && !kept.last().is_some_and(|last| last.is("/") || numeric(Some(last)))
+        {
+            at = read_spaced(tokens, at, &mut kept);
+        } else {
+            kept.push(tokens[at].clone());
+            at += 1;
         }
-        None => return,
-    };
-    // A text with nothing in front of it is the answer.
-    if before(start) > 0 {
-        tokens.truncate(start);
     }
+    kept
+}
+
+/// Digits from a place on, without spaces where they are one number; where they end.
+fn read_spaced(tokens: &[Token], at: usize, kept: &mut Vec<Token>) -> usize {
+    let digits = |from: usize| tokens[from..].iter().take_while(|token| token.is_digit()).count();
+    let shown = |from: usize| (from..tokens.len()).find(|&at| !tokens[at].is(" ")).unwrap_or(tokens.len());
+    let first = digits(at);
+    let mut end = at + first;
+    if kept.last().is_some_and(|last| last.is("\\frac")) && first == 1 {
+        // `\frac 1 2`.
+        kept.push(tokens[at].clone());
+        return shown(end);
+    }
+    let mut groups = 0_usize;
+    while shown(end) > end && digits(shown(end)) == 3 {
+        end = shown(end) + 3;
+        groups += 1;
+    }
+    let next = shown(end);
+    if groups > 0 && first <= 3 && !tokens[at].is("0") && (next == end || digits(next) == 0) {
+        kept.extend(tokens[at..end].iter().filter(|token| !token.is(" ")).cloned());
+        return end;
+    }
+    // `1 1/2`.
+    let end = at + first;
+    let top = shown(end);
+    let line = top + digits(top);
+    let bottom = (line + 1).min(tokens.len());
+    let behind = bottom + digits(bottom);
+    let value = |part: &[Token]| {
+        part.iter().map(Token::written).collect::<String>().parse::<u32>().unwrap_or_default()
+    };
+    let proper = 0 < value(&tokens[top..line]) && value(&tokens[top..line]) < value(&tokens[bottom..behind]);
+    if top > end && proper && tokens[line].is("/") && !tokens.get(behind).is_some_and(|token| token.is(".")) {
+        let sign = |sign: &str| Token::Sign(sign.to_owned());
+        kept.extend_from_slice(&tokens[at..end]);
+        kept.extend([sign("\\frac"), sign("{")]);
+        kept.extend_from_slice(&tokens[top..line]);
+        kept.extend([sign("}"), sign("{")]);
+        kept.extend_from_slice(&tokens[bottom..behind]);
+        kept.push(sign("}"));
+        return behind;
+    }
+    kept.extend_from_slice(&tokens[at..end]);
+    end
 }
