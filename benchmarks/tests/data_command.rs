@@ -54,6 +54,21 @@ fn a_check_fails_for_what_is_wrong_or_was_asked_for() {
 }
 
 #[test]
+fn a_file_of_one_data_set_is_no_wrong_one_of_another() {
+    let home = tempfile::tempdir().unwrap();
+    // Neither folder names a data set: whose file this is, its sum alone would say.
+    fs::write(home.path().join("test.jsonl"), "{}\n").unwrap();
+    let here = home.path().to_str().unwrap();
+    let output = data(home.path(), &["check", "--data", here]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("gsm8k: absent") && output.stderr.is_empty(), "{output:?}");
+    // Asked for by name, it is the one that is meant.
+    let output = data(home.path(), &["check", "gsm8k", "--data", here]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("expected sha256"), "{output:?}");
+}
+
+#[test]
 fn what_is_not_fetched_is_said_with_sum_and_place() {
     let home = tempfile::tempdir().unwrap();
     let to = home.path().join("own");

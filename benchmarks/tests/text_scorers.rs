@@ -1,6 +1,6 @@
 //! Published data sets in full, where they are on this machine, and the scorers of answers in words and numbers on them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use avp_bench::dataset;
 use avp_bench::scorer::{COMPAT, Score, choice, gsm8k, hotpot, math};
@@ -43,10 +43,25 @@ fn folder() -> Option<PathBuf> {
     folder
 }
 
+/// The items of a data set that is there; one that is not is left out, and said to be.
+fn items(name: &str, folder: &Path) -> Option<Vec<TaskItem>> {
+    match dataset::load(name, Some(folder)) {
+        Ok(loaded) => Some(loaded.items),
+        Err(dataset::Error::Absent { .. }) => {
+            eprintln!("skipped: {name} is not in {}", folder.display());
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
 #[test]
 fn every_file_has_its_sum_and_its_items() {
     let Some(folder) = folder() else { return };
     for descriptor in dataset::all().unwrap() {
+        if items(&descriptor.name, &folder).is_none() {
+            continue;
+        }
         let (path, entry) = dataset::find(descriptor, Some(&folder)).unwrap();
         let loaded = dataset::load(&descriptor.name, Some(&folder)).unwrap();
         assert_eq!(loaded.sha256, entry.sha256);
@@ -64,7 +79,7 @@ fn every_file_has_its_sum_and_its_items() {
 fn scorers_know_every_gold_answer() {
     let Some(folder) = folder() else { return };
     for (name, score) in SCORERS {
-        let items = dataset::load(name, Some(&folder)).unwrap().items;
+        let Some(items) = items(name, &folder) else { continue };
         let mut compat = [0.0, 0.0];
         let mut others = 0;
         for (index, item) in items.iter().enumerate() {
@@ -122,7 +137,8 @@ fn golds_in_another_form_are_taken_by_the_strict_scorer() {
     ];
     for (name, score, form, [count, compat]) in forms {
         let mut found = [0, 0, 0];
-        for item in dataset::load(name, Some(&folder)).unwrap().items {
+        let Some(items) = items(name, &folder) else { continue };
+        for item in items {
             let said = form(&item.answer);
             if said != item.answer {
                 let score = score(&item, &format!("The answer is $\\boxed{{{said}}}$."));
@@ -139,6 +155,9 @@ fn golds_in_another_form_are_taken_by_the_strict_scorer() {
 #[test]
 fn a_pattern_without_commas_cuts_fourteen_answers_short() {
     let Some(folder) = folder() else { return };
+    if items("gsm8k", &folder).is_none() {
+        return;
+    }
     let text = std::fs::read_to_string(folder.join("gsm8k/test.jsonl")).unwrap();
     let golds =
         text.lines().map(|line| line.rsplit_once("#### ").unwrap().1.trim_end_matches(['"', '}']).to_owned());

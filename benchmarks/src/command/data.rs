@@ -122,7 +122,14 @@ fn fetch(name: &str, to: Option<&Path>, as_json: bool) -> anyhow::Result<ExitCod
                     .as_deref()
                     .map_or_else(|| "was there".to_owned(), |from| format!("from {from}"));
                 let _ = writeln!(text, "{}: {}, {from}", descriptor.name, fetched.path.display());
-                rows.push(json!({"name": descriptor.name, "path": fetched.path, "from": fetched.from, "error": null}));
+                if let Some(whole) = fetched.whole() {
+                    let _ = writeln!(
+                        text,
+                        "  a part: {} of {whole} items; to fetch all, move it away first",
+                        fetched.items
+                    );
+                }
+                rows.push(json!({"name": descriptor.name, "path": fetched.path, "from": fetched.from, "items": fetched.items, "of": fetched.of, "error": null}));
             }
             Err(error) => {
                 failed = true;
@@ -142,7 +149,12 @@ fn check(name: Option<&str>, data: Option<&Path>, as_json: bool) -> anyhow::Resu
     let mut rows = Vec::new();
     let mut failed = false;
     for descriptor in chosen(name)? {
-        let (state, path, items, error) = match dataset::load(&descriptor.name, data) {
+        // Unasked for, a file that may be another data set's is no wrong one of this.
+        let found = match name {
+            Some(_) => Ok(()),
+            None => dataset::find(descriptor, data).map(drop),
+        };
+        let (state, path, items, error) = match found.and_then(|()| dataset::load(&descriptor.name, data)) {
             Ok(loaded) => ("right", Some(loaded.path), Some(loaded.items.len()), None),
             Err(error @ dataset::Error::Absent { .. }) => ("absent", None, None, Some(error)),
             Err(error) => ("wrong", None, None, Some(error)),

@@ -17,6 +17,18 @@ pub struct Fetched {
     pub path: PathBuf,
     /// What it was fetched from; nothing where it was there.
     pub from: Option<String>,
+    /// How many items it has.
+    pub items: u64,
+    /// How many the data set's largest file has.
+    pub of: u64,
+}
+
+impl Fetched {
+    /// How many items the whole has, where this is a part of it.
+    #[must_use]
+    pub fn whole(&self) -> Option<u64> {
+        (self.items < self.of).then_some(self.of)
+    }
 }
 
 /// Fetches a data set into `<to>/<name>/<file>`: its first file that can be fetched, from the first source that gives it. What is there and
@@ -35,10 +47,11 @@ fn fetch_from(
     get: impl Fn(&Source) -> std::result::Result<Vec<u8>, String>,
 ) -> Result<Fetched> {
     let folder = to.join(&descriptor.name);
+    let of = descriptor.files.iter().map(|entry| entry.items).max().unwrap_or(0);
     for entry in &descriptor.files {
         let path = folder.join(&entry.path);
         if path.is_file() && checked(descriptor, entry, &path).is_ok() {
-            return Ok(Fetched { path, from: None });
+            return Ok(Fetched { path, from: None, items: entry.items, of });
         }
     }
     let fetched = descriptor.files.iter().find(|entry| !entry.sources.is_empty());
@@ -51,7 +64,7 @@ fn fetch_from(
         match get(source).and_then(|bytes| fits(entry, bytes)) {
             Ok(bytes) => {
                 place(&path, &bytes)?;
-                return Ok(Fetched { path, from: Some(source.to_string()) });
+                return Ok(Fetched { path, from: Some(source.to_string()), items: entry.items, of });
             }
             Err(why) => tried.push(format!("{source}: {why}")),
         }
@@ -197,6 +210,23 @@ mod tests {
         assert!(fetch_from(&own, folder.path(), get).unwrap().from.is_some());
         // Nothing is left beside it.
         assert_eq!(fs::read_dir(folder.path().join("gsm8k")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_part_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut own = own(b"all of it");
+        let mut part = own.files[0].clone();
+        part.path = "part.jsonl".to_owned();
+        part.items = 3;
+        part.sha256 = hex(&Sha256::digest(b"a part"));
+        own.files.push(part);
+        place(&folder.path().join("gsm8k/part.jsonl"), b"a part").unwrap();
+        let there = fetch_from(&own, folder.path(), |_| Err("not asked".to_owned())).unwrap();
+        assert_eq!((there.from.as_ref(), there.items, there.whole()), (None, 3, Some(own.files[0].items)));
+        fs::remove_file(&there.path).unwrap();
+        let all = fetch_from(&own, folder.path(), |_| Ok(b"all of it".to_vec())).unwrap();
+        assert_eq!(all.whole(), None);
     }
 
     #[test]

@@ -49,13 +49,15 @@ pub struct Loaded {
 /// that is not as it should be; each says what to do next.
 pub fn load(name: &str, folder: Option<&Path>) -> Result<Loaded> {
     let descriptor = descriptor(name)?;
-    let (path, entry) = find(descriptor, folder)?;
+    // Of a file that was asked for by its data set's name, what is wrong with it is said.
+    let (path, entry) = find(descriptor, folder).or_else(|absent| bare(descriptor, folder).ok_or(absent))?;
     let (bytes, sha256) = checked(descriptor, entry, &path)?;
     let items = parse(name, &path, &bytes)?;
     Ok(Loaded { items, sha256, path })
 }
 
-/// The file of a data set that is there, and its entry: in each folder the descriptor's first one first.
+/// The file of a data set that is there, and its entry: in each folder the descriptor's first one first. A file that lies in the
+/// folder itself may be another data set's, since names such as `test.jsonl` are many's: it counts where its sum is right.
 ///
 /// # Errors
 /// Where there is none.
@@ -63,9 +65,12 @@ pub fn find<'a>(descriptor: &'a Descriptor, folder: Option<&Path>) -> Result<(Pa
     let folders = place::folders(folder);
     for folder in &folders {
         for entry in &descriptor.files {
-            let named = folder.join(&descriptor.name).join(&entry.path);
-            if let Some(path) = [named, folder.join(&entry.path)].into_iter().find(|path| path.is_file()) {
-                return Ok((path, entry));
+            let (named, bare) = (folder.join(&descriptor.name).join(&entry.path), folder.join(&entry.path));
+            if named.is_file() {
+                return Ok((named, entry));
+            }
+            if bare.is_file() && checked(descriptor, entry, &bare).is_ok() {
+                return Ok((bare, entry));
             }
         }
     }
@@ -74,6 +79,15 @@ pub fn find<'a>(descriptor: &'a Descriptor, folder: Option<&Path>) -> Result<(Pa
         files: descriptor.files.iter().map(|entry| entry.path.clone()).collect(),
         folders,
     })
+}
+
+/// A file in a folder itself that has the name of one of the data set's, and its entry.
+fn bare<'a>(descriptor: &'a Descriptor, folder: Option<&Path>) -> Option<(PathBuf, &'a FileEntry)> {
+    let of_folder = |folder: &PathBuf| {
+        let mut files = descriptor.files.iter().map(|entry| (folder.join(&entry.path), entry));
+        files.find(|(path, _)| path.is_file())
+    };
+    place::folders(folder).iter().find_map(of_folder)
 }
 
 /// The bytes of a file and their sum, which is the entry's.

@@ -1,11 +1,13 @@
 //! The command line that starts an interpreter behind walls.
 
 use std::fs;
+use std::io::PipeReader;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Limits;
+use super::{Limits, calls};
 
 /// Where programs of the system lie. A search path of the user's would let a folder of theirs stand in for the walls.
 const FOLDERS: [&str; 5] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/bin", "/sbin"];
@@ -17,6 +19,9 @@ const ROOT: [&str; 5] = ["bin", "sbin", "lib", "lib32", "lib64"];
 pub(super) const NOBODY: u32 = 65534;
 /// The first version of bubblewrap that can forbid further user namespaces inside.
 const NO_NESTING: (u32, u32) = (0, 8);
+
+/// The search path that programs are given.
+const SEARCH: &str = "/usr/bin";
 
 /// A program of the system.
 pub(super) fn tool(name: &str) -> Option<PathBuf> {
@@ -51,6 +56,17 @@ pub(super) enum Walls {
 }
 
 impl Walls {
+    /// What the sandbox reads its refused system calls from.
+    ///
+    /// # Errors
+    /// Where there is no pipe.
+    pub(super) fn calls(&self) -> std::io::Result<Option<PipeReader>> {
+        match self {
+            Self::Bubblewrap { .. } => calls::filter(),
+            Self::Limits { .. } => Ok(None),
+        }
+    }
+
     /// `version`: what `bwrap --version` says.
     pub(super) fn bubblewrap(
         bwrap: PathBuf,
@@ -63,13 +79,15 @@ impl Walls {
         Self::Bubblewrap { bwrap, setpriv, prlimit, forbids_nesting: version >= NO_NESTING }
     }
 
-    /// The command that runs the interpreter on a program text. `folder`: where it works without a sandbox.
+    /// The command that runs the interpreter on a program text. `folder`: where it works without a sandbox. `calls`: what the
+    /// sandbox reads its refused system calls from, to be kept until the command is started.
     pub(super) fn command(
         &self,
         python: &Path,
         text: &str,
         limits: &Limits,
         folder: Option<&Path>,
+        calls: Option<&PipeReader>,
     ) -> Command {
         let mut command = match self {
             Self::Bubblewrap { bwrap, setpriv, prlimit, forbids_nesting } => {
@@ -82,6 +100,11 @@ impl Walls {
                     }
                     None => Command::new(bwrap),
                 };
+                // The first process inside is bubblewrap's own: what it was given can be read there, below /proc/1.
+                command.env_clear().env("PATH", SEARCH);
+                if let Some(calls) = calls {
+                    command.arg("--seccomp").arg(calls.as_raw_fd().to_string());
+                }
                 inside(&mut command, limits, *forbids_nesting);
                 command.arg(prlimit).arg(format!("--nproc={}", limits.processes));
                 command
@@ -118,7 +141,7 @@ fn inside(command: &mut Command, limits: &Limits, forbids_nesting: bool) {
     }
     command.args(["--uid", &id, "--gid", &id, "--hostname", "sandbox", "--clearenv"]);
     command.args(["--setenv", "PYTHONHASHSEED", "0", "--setenv", "HOME", "/tmp"]);
-    command.args(["--setenv", "PATH", "/usr/bin", "--ro-bind", "/usr", "/usr"]);
+    command.args(["--setenv", "PATH", SEARCH, "--ro-bind", "/usr", "/usr"]);
     for name in ROOT {
         let path = Path::new("/").join(name);
         match fs::read_link(&path) {

@@ -9,8 +9,8 @@ pub(super) const WALL: Duration = Duration::from_secs(20);
 pub(super) const CPU_SECONDS: u64 = 10;
 /// Address space of one process in bytes. An interpreter takes 20 MiB; solutions of the known data sets stay below 100.
 pub(super) const MEMORY: u64 = 512 << 20;
-/// Processes and threads at once, the interpreter's and the sandbox's own included. With `MEMORY` this bounds what a fork bomb can
-/// take: 8 GiB.
+/// Processes and threads at once, the interpreter's and the sandbox's own included. With `MEMORY` this bounds the address
+/// spaces of a fork bomb, 8 GiB; memory that none of them counts is refused by the filter of system calls, where there is one.
 pub(super) const PROCESSES: u64 = 16;
 /// Bytes of one file.
 pub(super) const FILE: u64 = 16 << 20;
@@ -22,6 +22,10 @@ pub(super) const FILES: u64 = 64;
 pub(super) const OUTPUT: usize = 4 << 20;
 /// Bytes of standard error that are kept; what is beyond is read and dropped, and counts as output.
 pub(super) const ERRORS: usize = 64 << 10;
+/// One more than the largest number of a file that a process may have open, as the kernel comes.
+pub(super) const DESCRIPTORS: u32 = 1 << 20;
+/// How long a candidate may take to end by itself once its judge has: what has an end of its own takes milliseconds.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// How long the pipes of an ended program may stay open. In the sandbox they close with it; without one a process that left its
 /// group may hold them.
 pub(super) const DRAIN: Duration = Duration::from_secs(2);

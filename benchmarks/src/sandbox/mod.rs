@@ -7,21 +7,25 @@
 //! | what it tries | what holds it |
 //! |---|---|
 //! | the network | a network namespace without a card |
-//! | other files | `/usr`, read-only, is all there is; what can be written is a file system in memory of bounded size |
+//! | other files | `/usr`, read-only, and a `/proc` of its own are all there is; what can be written is a file system in memory of bounded size |
 //! | other processes, the one that started it | a namespace of processes: it sees and signals its own |
 //! | ever more processes, memory, time, files | limits per process, one of processes, one of time by the clock |
 //! | ever more output | the reader stops at a limit and ends it |
 //! | outliving its run | the end of the sandbox's first process is the end of all; it dies with its parent |
+//! | memory that no limit counts, sockets that no namespace holds | a filter of system calls (x86-64, aarch64): no `shmget`, `memfd_create`, `io_uring_setup`, no socket but Unix's and the Internet's |
+//! | what the caller has: environment, open files | bubblewrap starts with an empty environment; files beyond the three pipes are closed before the program begins |
 //! | root | programs run as nobody, and root's rights are dropped before the sandbox is made: no limit of processes binds root |
 //!
 //! What does not hold: the kernel is shared, so that a fault of the kernel is a way out; and the memory of all processes of one
-//! program together is bounded only by their number times the memory of one.
+//! program together is bounded only by their number times the memory of one, beside what the kernel holds for pipes and sockets. On
+//! other architectures there is no filter, and System V's shared memory and files in memory are bounded by nothing.
 //!
 //! An exit code is no verdict: `os._exit(0)` gives 0 too. A verdict is what a *judge* says, a program of ours in a sandbox of its own,
 //! behind a word that is drawn for each run. The candidate answers questions over a pipe; of the expected answers, the tests and
 //! that word it never holds a copy, so no walk of the stack, of the collector's objects or of `/proc` finds them. See
 //! [`crate::scorer`] for who asks what.
 
+mod calls;
 mod command;
 mod error;
 mod limits;

@@ -14,8 +14,15 @@ for path in ("/usr/sandbox-probe", "/sandbox-probe", "/dev/shm/sandbox-probe"):
 for path in ("/home", "/root", "/etc/passwd", "/var"):
     if os.path.exists(path):
         leaks.append(f"{path} can be seen")
-if [name for _, name in socket.if_nameindex() if name != "lo"]:
-    leaks.append("the network's cards can be seen")
+with open("/proc/net/dev") as file:
+    if [line for line in file.readlines()[2:] if line.split(":")[0].strip() != "lo"]:
+        leaks.append("the network's cards can be seen")
+with open("/proc/1/environ") as file:
+    if [entry for entry in file.read().split("\0") if entry and not entry.startswith("PATH=")]:
+        leaks.append("the environment of who started it can be seen")
+# The listing has a descriptor of its own.
+if len(os.listdir("/proc/self/fd")) > 4:
+    leaks.append("files of who started it are open")
 try:
     # Sends nothing: it asks for a route.
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.1", 9))

@@ -124,6 +124,8 @@ pub(super) struct Process {
     child: Child,
     /// Whether it leads a group of its own, which ends with it.
     group: bool,
+    /// How it ended, once it was asked.
+    ended: Option<End>,
     pub(super) started: Arc<AtomicBool>,
     pub(super) errors: Kept,
     budget: Arc<Budget>,
@@ -144,8 +146,16 @@ impl Process {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let budget = Arc::new(Budget { side, left: AtomicUsize::new(output), events: events.clone() });
-        let process =
-            Self { child, group, started: Arc::default(), errors: Kept::new(ERRORS), budget, stdin, stdout };
+        let process = Self {
+            child,
+            group,
+            ended: None,
+            started: Arc::default(),
+            errors: Kept::new(ERRORS),
+            budget,
+            stdin,
+            stdout,
+        };
         process.watch(side, events.clone())?;
         if let Some(stderr) = stderr {
             process.collect_errors(stderr)?;
@@ -222,19 +232,28 @@ impl Process {
 
     /// Ends it, with all that it started, unless it has ended already. How it did, in both cases.
     pub(super) fn end(&mut self) -> End {
-        let before = self.child.try_wait();
+        if let Some(end) = self.ended {
+            return end;
+        }
+        // A look that leaves the child there to be asked: once it is reaped, its number, and its group's, may be another's.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let had_ended =
+            self.pid().is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_))));
         if self.group
             && let Some(pid) = self.pid()
         {
             let _ = kill_process_group(pid, Signal::KILL);
         }
-        if let Ok(Some(status)) = before {
-            return End::of(status);
-        }
         // In the sandbox the end of bubblewrap is that of the first process inside, and the end of that one is the end of all.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        End::Stopped
+        if !had_ended {
+            let _ = self.child.kill();
+        }
+        let end = match self.child.wait() {
+            Ok(status) if had_ended => End::of(status),
+            _ => End::Stopped,
+        };
+        self.ended = Some(end);
+        end
     }
 
     pub(super) fn has_started(&self) -> bool {

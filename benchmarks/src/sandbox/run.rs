@@ -1,10 +1,10 @@
 //! PROGRAM → END: one program, or one that judges another.
 
-use std::io;
+use std::io::{self, PipeReader};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
-use super::limits::DRAIN;
+use super::limits::{DESCRIPTORS, DRAIN, GRACE};
 use super::process::{Event, Process, STARTED, Side};
 use super::verdict::shown;
 use super::{End, Limits, Nonce, Sandbox};
@@ -56,7 +56,8 @@ impl Sandbox {
         let (events, heard) = mpsc::channel();
         let folder = self.folder().map_err(infrastructure)?;
         let start = || -> io::Result<_> {
-            let command = self.command(program, folder.as_ref());
+            let calls = self.walls.calls()?;
+            let command = self.command(program, folder.as_ref(), calls.as_ref());
             let output = program.limits.output;
             let mut process = Process::start(command, self.is_open(), Side::Candidate, output, &events)?;
             let kept = process.keep(output)?;
@@ -95,7 +96,8 @@ impl Sandbox {
         let [own, other] = folders;
         let (own, other) = (own?, other?);
         let start = |program: &Program<'_>, side, folder: &Option<_>| {
-            let command = self.command(program, Option::as_ref(folder));
+            let calls = self.walls.calls().map_err(infrastructure)?;
+            let command = self.command(program, Option::as_ref(folder), calls.as_ref());
             Process::start(command, self.is_open(), side, program.limits.output, &events)
                 .map_err(infrastructure)
         };
@@ -108,12 +110,21 @@ impl Sandbox {
         let until = Instant::now() + candidate.limits.wall.max(judge.limits.wall);
         let mut closed = 0;
         // The end of the candidate is no end yet: the judge sees it, and says what it makes of it.
-        let cut = loop {
+        let mut has_ended = false;
+        let mut cut = loop {
             match wait(&heard, until, &mut closed) {
-                Cut::Ended(Side::Candidate) => {}
+                Cut::Ended(Side::Candidate) => has_ended = true,
                 cut => break cut,
             }
         };
+        // A candidate whose time is up closes its pipe first: the judge may hear of that, and end, before the candidate has. How it
+        // ended is what says whether it was too slow.
+        if matches!(cut, Cut::Ended(Side::Judge)) && !has_ended {
+            let grace = until.min(Instant::now() + GRACE);
+            if let Cut::Flood(side) = wait(&heard, grace, &mut closed) {
+                cut = Cut::Flood(side);
+            }
+        }
         let (candidate_end, judge_end) = (judged.end(), judging.end());
         drain(&heard, 4_usize.saturating_sub(closed));
         for (process, end) in [(&judging, judge_end), (&judged, candidate_end)] {
@@ -135,9 +146,18 @@ impl Sandbox {
         Ok(Judged { verdict, candidate, judge })
     }
 
-    fn command(&self, program: &Program<'_>, folder: Option<&tempfile::TempDir>) -> std::process::Command {
-        let text = format!("import os as _os\n_os.write(1, {STARTED:?}.encode())\ndel _os\n{}", program.text);
-        self.walls.command(&self.python, &text, &program.limits, folder.map(tempfile::TempDir::path))
+    fn command(
+        &self,
+        program: &Program<'_>,
+        folder: Option<&tempfile::TempDir>,
+        calls: Option<&PipeReader>,
+    ) -> std::process::Command {
+        // Whatever else whoever started us left open is closed first.
+        let text = format!(
+            "import os as _os\n_os.closerange(3, {DESCRIPTORS})\n_os.write(1, {STARTED:?}.encode())\ndel _os\n{}",
+            program.text
+        );
+        self.walls.command(&self.python, &text, &program.limits, folder.map(tempfile::TempDir::path), calls)
     }
 
     /// A folder to work in where there is no sandbox.

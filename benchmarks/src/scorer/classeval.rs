@@ -9,8 +9,10 @@
 //! all together.
 //!
 //! Code and tests share an interpreter: see `unit_tests` in `python.rs` for why. Exits, objects that are equal to everything in one
-//! direction, changed assertions and changed builtins do not pass. Code that walks the stack for the verdict's word does, and an
-//! object that says it equals everything does pass `assertEqual`, as it would for its author.
+//! direction, and changes to what tests judge with (builtins, `unittest`, its classes and their functions, the modules by those
+//! names) do not pass. What does: code that walks the stack or the collector's objects, for the verdict's word or a test's object;
+//! changes that are put back before they are looked for; changes to other modules that `unittest` works with; and an object that
+//! says it equals everything passes `assertEqual`, as it would for its author.
 
 use std::time::Duration;
 
@@ -79,12 +81,13 @@ fn strict(item: &TaskItem, reply: &str, sandbox: &Sandbox) -> (Option<String>, O
 
 fn compat_script(item: &TaskItem, reply: &str) -> String {
     let (class, imports) = (field(item, "class_name"), field(item, "imports").trim());
+    let reply = blocks::head(reply);
     let code = upstream::last_fence(reply).unwrap_or(reply).trim();
     // From a line that begins with the class, if there is one.
     let mut at = 0;
     let starts = |line: &str, rest: &str| {
         line.trim_start().starts_with("class")
-            && upstream::position(rest.trim_start(), "class", class, &['(', ':']) == Some(0)
+            && upstream::begins(rest.trim_start(), "class", class, &['(', ':'])
     };
     let begin = code.split_inclusive('\n').find_map(|line| {
         let here = at;
@@ -103,4 +106,30 @@ fn compat_script(item: &TaskItem, reply: &str) -> String {
 
 fn field<'a>(item: &'a TaskItem, name: &str) -> &'a str {
     item.fields.get(name).map(String::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_reply_of_many_classes_is_read_once() {
+        let fields = [("class_name", "Box"), ("imports", ""), ("test", "pass")];
+        let item = TaskItem {
+            id: String::new(),
+            family: String::new(),
+            context: String::new(),
+            question: String::new(),
+            answer: String::new(),
+            reply: String::new(),
+            fields: fields.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+        };
+        let begun = Instant::now();
+        let script = compat_script(&item, &"class x\n".repeat(1 << 20));
+        assert!(script.len() < 1 << 19, "{}", script.len());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(compat_script(&item, "class A: pass\n  class Box:\n    pass").starts_with("class Box:"));
+    }
 }

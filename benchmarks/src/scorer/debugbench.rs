@@ -10,7 +10,8 @@
 //! | comparison | here, of plain values by type; numbers within 1e-5; the outermost order is free where the description says that any is right; arguments where the method returns nothing; classes by their methods in turn | `!=` in the process of both |
 //! | without inputs | not scoreable | passes when it can be parsed |
 //!
-//! The code with its fault, unchanged but for space, is wrong (and marked `unchanged`) even where no example shows the fault.
+//! An item whose code with its fault gives the oracle's values on all examples is not scoreable: nothing there shows whether a reply
+//! mends it. The code with its fault, unchanged but for space and comments, is wrong and marked `unchanged`.
 //! Where a description takes any of several answers, ours takes the oracle's alone: some right answers count as wrong.
 
 mod problem;
@@ -20,8 +21,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::python::{self, Answer, Reading, Silence, blocks};
-use super::{Score, upstream};
-use crate::sandbox::{Infrastructure, Outcome, Sandbox};
+use super::{Score, UNSCOREABLE, upstream};
+use crate::sandbox::{End, Infrastructure, Limits, Outcome, Sandbox};
 use crate::task::TaskItem;
 
 use self::problem::{Problem, compat_inputs, examples};
@@ -29,8 +30,10 @@ use self::problem::{Problem, compat_inputs, examples};
 /// What upstream allows, by the clock.
 const COMPAT_TIME: Duration = Duration::from_secs(10);
 const COMPAT: &str = include_str!("debugbench/compat.py");
-/// The mark of an item that can't be scored with its own oracle.
-const UNSCOREABLE: &str = "unscoreable";
+/// Processor time of the code with its fault: what takes longer than this on examples shows its fault, such as a loop without end.
+const FAULTY_SECONDS: u64 = 2;
+/// The signal that ends a program from outside, and that nothing inside can refuse.
+const KILLED: i32 = 9;
 
 /// Why an item can't be scored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,18 +47,19 @@ pub enum Unscoreable {
     Infrastructure(String),
 }
 
-/// Whether an item can be scored: its own solution runs on its examples, and gives the same plain values twice.
+/// Whether an item can be scored: its own solution runs on its examples, and gives the same plain values twice, which the code with
+/// its fault does not give.
 ///
 /// # Errors
 /// Why not.
 pub fn scoreable(item: &TaskItem, sandbox: &Sandbox) -> Result<(), Unscoreable> {
     let problem = Problem::of(item).map_err(Unscoreable::Item)?;
-    let first = expected(&problem, item, sandbox)?;
-    let again = expected(&problem, item, sandbox)?;
-    if problem.same(&again, &first) {
-        return Ok(());
+    let (first, _) = expected(&problem, item, sandbox)?;
+    let (again, _) = expected(&problem, item, sandbox)?;
+    if !problem.same(&again, &first) {
+        return Err(Unscoreable::Item("its own solution gives other values on a second run".to_owned()));
     }
-    Err(Unscoreable::Item("its own solution gives other values on a second run".to_owned()))
+    faulty(&problem, item, &first, sandbox).map(drop)
 }
 
 /// What a reply is worth. An item that is not [`scoreable`] gives no right reply, and the mark `unscoreable`.
@@ -80,18 +84,16 @@ fn strict(item: &TaskItem, reply: &str, sandbox: &Sandbox) -> Result<Score, Unsc
     if readings.is_empty() {
         return Ok(Score::default());
     }
-    let expected = expected(&problem, item, sandbox)?;
-    let tried = python::calls(sandbox, &readings, &problem.wanted, &problem.calls);
+    let (expected, oracle) = expected(&problem, item, sandbox)?;
+    let buggy = faulty(&problem, item, &expected, sandbox)?;
+    let tried = python::calls(sandbox, &readings, &problem.wanted, &problem.calls, Limits::default());
     let answer = tried.chosen.map(|chosen| readings[chosen].part.clone());
-    let is_unchanged = answer.as_deref().is_some_and(|answer| {
-        let [own, buggy, oracle] = [answer, field(item, "buggy_code"), field(item, "oracle_code")].map(bare);
-        own == buggy && own != oracle
-    });
+    let is_unchanged = tried.tree.is_some() && tried.tree == buggy && tried.tree != oracle;
     let outcome = match tried.found {
         Ok(_) if is_unchanged => Outcome::failed("unchanged"),
         Ok(answers) if problem.same(&answers, &expected) => Outcome::Passed,
         Ok(_) => Outcome::failed("other values than the published solution's"),
-        Err(Silence::Candidate(outcome)) => outcome,
+        Err(Silence::Candidate { outcome, .. }) => outcome,
         Err(Silence::Infrastructure(what)) => return Err(Unscoreable::Infrastructure(what)),
     };
     let mut score = Score::of(answer, &outcome);
@@ -101,16 +103,42 @@ fn strict(item: &TaskItem, reply: &str, sandbox: &Sandbox) -> Result<Score, Unsc
     Ok(score)
 }
 
-/// The lines of a text that hold something, without space at their ends.
-fn bare(text: &str) -> Vec<&str> {
-    text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect()
+/// The number of the tree of the code with its fault; nothing where it can't be read.
+///
+/// # Errors
+/// Where it gives what the oracle gives: no reply to such an item shows whether the fault was found.
+fn faulty(
+    problem: &Problem,
+    item: &TaskItem,
+    expected: &[Answer],
+    sandbox: &Sandbox,
+) -> Result<Option<i64>, Unscoreable> {
+    let buggy = field(item, "buggy_code");
+    if buggy.is_empty() {
+        return Ok(None);
+    }
+    let readings = [Reading { source: buggy.to_owned(), body: false, part: String::new() }];
+    let limits = Limits { cpu_seconds: FAULTY_SECONDS, ..Limits::default() };
+    let tried = python::calls(sandbox, &readings, &problem.wanted, &problem.calls, limits);
+    match tried.found {
+        Ok(answers) if problem.same(&answers, expected) => {
+            Err(Unscoreable::Item("its examples do not show the fault".to_owned()))
+        }
+        Err(Silence::Infrastructure(what)) => Err(Unscoreable::Infrastructure(what)),
+        _ => Ok(tried.tree),
+    }
 }
 
-/// What the oracle gives.
-fn expected(problem: &Problem, item: &TaskItem, sandbox: &Sandbox) -> Result<Vec<Answer>, Unscoreable> {
+/// What the oracle gives, and the number of its tree.
+fn expected(
+    problem: &Problem,
+    item: &TaskItem,
+    sandbox: &Sandbox,
+) -> Result<(Vec<Answer>, Option<i64>), Unscoreable> {
     let oracle = field(item, "oracle_code");
     let readings = [Reading { source: oracle.to_owned(), body: false, part: String::new() }];
-    match python::calls(sandbox, &readings, &problem.wanted, &problem.calls).found {
+    let tried = python::calls(sandbox, &readings, &problem.wanted, &problem.calls, Limits::default());
+    match tried.found {
         Ok(answers) => {
             for answer in &answers {
                 match answer {
@@ -123,9 +151,13 @@ fn expected(problem: &Problem, item: &TaskItem, sandbox: &Sandbox) -> Result<Vec
                     Answer::Value { .. } => {}
                 }
             }
-            Ok(answers)
+            Ok((answers, tried.tree))
         }
-        Err(Silence::Candidate(outcome)) => {
+        // A machine that is too busy, or short of memory, says nothing about an item.
+        Err(Silence::Candidate { outcome, end: end @ (End::TimedOut | End::Signalled(KILLED)) }) => {
+            Err(Unscoreable::Infrastructure(format!("its own solution was ended: {outcome:?} ({end:?})")))
+        }
+        Err(Silence::Candidate { outcome, .. }) => {
             Err(Unscoreable::Item(format!("its own solution does not run: {outcome:?}")))
         }
         Err(Silence::Infrastructure(what)) => Err(Unscoreable::Infrastructure(what)),

@@ -2,7 +2,7 @@
 //!
 //! | | ours (`right`) | upstream's (`marks["compat"]`) |
 //! |---|---|---|
-//! | code | the last fenced block that defines the function, under the prompt's imports and helpers; else a block, or the reply, as the body under the prompt | the last fence, else the reply, stripped; alone where it defines the function, else behind the prompt |
+//! | code | the last fenced block that defines the function, under the prompt's imports and helpers; without fences the whole reply, or its part that is code; else a block, or the reply, as the body under the prompt | the last fence, else the reply, stripped; alone where it defines the function, else behind the prompt |
 //! | verdict | the published tests in a judge that the code can't reach | the exit code of code and tests in one process: `os._exit(0)` passes |
 
 use std::time::Duration;
@@ -57,8 +57,16 @@ fn readings(prompt: &str, entry: &str, reply: &str) -> Vec<Reading> {
         body(&mut readings, block);
     }
     if fenced.is_empty() {
+        // A constant before the function is part of the program; what a file would go on to do with it is not.
+        let all = blocks::head(reply);
+        if !blocks::acts(all) {
+            whole(&mut readings, all);
+        }
         if let Some(code) = blocks::unfenced(reply) {
             whole(&mut readings, &code);
+        }
+        if blocks::acts(all) {
+            whole(&mut readings, all);
         }
         body(&mut readings, blocks::continued(reply));
     }

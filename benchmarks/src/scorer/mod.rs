@@ -26,6 +26,9 @@ pub use kind::Scorer;
 /// The mark of the upstream project's scorer.
 pub const COMPAT: &str = "compat";
 
+/// The mark of an item that no reply can be right for.
+pub const UNSCOREABLE: &str = "unscoreable";
+
 /// What a reply is worth.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Score {

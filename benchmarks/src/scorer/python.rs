@@ -59,6 +59,8 @@ pub(super) struct Wanted {
 pub(super) struct Tried<T> {
     /// Which one was taken; nothing where none can be.
     pub(super) chosen: Option<usize>,
+    /// A number of its syntax tree, of [`calls`]: the same for the same program with other comments and other space.
+    pub(super) tree: Option<i64>,
     /// What was found.
     pub(super) found: T,
 }
@@ -78,7 +80,7 @@ pub(super) fn check(
     prompt: &str,
     test: &str,
 ) -> Tried<Outcome> {
-    let nothing = |outcome| Tried { chosen: None, found: outcome };
+    let nothing = |outcome| Tried { chosen: None, tree: None, found: outcome };
     let nonce = match Nonce::new() {
         Ok(nonce) => nonce,
         Err(what) => return nothing(Outcome::Infrastructure(what)),
@@ -96,7 +98,7 @@ pub(super) fn check(
         judged.verdict.as_deref().and_then(|verdict| serde_json::from_str(verdict).ok());
     let chosen =
         verdict.as_ref().and_then(|verdict| verdict.chosen).filter(|chosen| *chosen < readings.len());
-    Tried { chosen, found: outcome(&judged, verdict) }
+    Tried { chosen, tree: None, found: outcome(&judged, verdict) }
 }
 
 fn outcome(judged: &Judged, verdict: Option<Verdict>) -> Outcome {
@@ -131,7 +133,12 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
     /// The code, or what it did, is the reason.
-    Candidate(Outcome),
+    Candidate {
+        /// What is said of it.
+        outcome: Outcome,
+        /// How its process ended.
+        end: End,
+    },
     /// Nothing was learnt.
     Infrastructure(String),
 }
@@ -142,6 +149,7 @@ pub(super) fn calls(
     readings: &[Reading],
     wanted: &Wanted,
     calls: &[Json],
+    limits: Limits,
 ) -> Tried<Result<Vec<Answer>, Silence>> {
     let request = json!({"readings": readings, "wanted": wanted, "names": NAMES});
     let mut input = format!("{request}\n");
@@ -149,27 +157,31 @@ pub(super) fn calls(
         input.push_str(&format!("{call}\n"));
     }
     let text = format!("{VALUES}{NODES}{CHOOSE}{CANDIDATE}");
-    let program = Program { text: &text, input: input.into_bytes(), limits: Limits::default() };
+    let program = Program { text: &text, input: input.into_bytes(), limits };
     let ended = match sandbox.run(&program) {
         Ok(ended) => ended,
         Err(Infrastructure(what)) => {
-            return Tried { chosen: None, found: Err(Silence::Infrastructure(what)) };
+            return Tried { chosen: None, tree: None, found: Err(Silence::Infrastructure(what)) };
         }
     };
     // Only whole lines count.
     let whole = ended.output.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let mut lines = ended.output[..whole].split(|byte| *byte == b'\n').take(calls.len() + 2);
     let mut line = || lines.next().and_then(|line| serde_json::from_slice::<Json>(line).ok());
-    let chosen = line().and_then(|line| usize::try_from(line.get("chosen")?.as_u64()?).ok());
+    let first = line().unwrap_or_default();
+    let chosen = first.get("chosen").and_then(Json::as_u64).and_then(|chosen| usize::try_from(chosen).ok());
+    let tree = first.get("tree").and_then(Json::as_i64);
     let Some(chosen) = chosen.filter(|chosen| *chosen < readings.len()) else {
-        let how = if ended.end == End::Exited(0) {
-            "no code found".to_owned()
-        } else {
-            format!("no answer: {:?}", ended.end)
-        };
-        return Tried { chosen: None, found: Err(Silence::Candidate(Outcome::failed(how))) };
+        // Reading alone may take too much.
+        let how = if ended.end == End::Exited(0) { "no code found" } else { "no answer" };
+        let silence = Silence::Candidate { outcome: by_end(ended.end, how), end: ended.end };
+        return Tried { chosen: None, tree: None, found: Err(silence) };
     };
-    let silence = |outcome| Tried { chosen: Some(chosen), found: Err(Silence::Candidate(outcome)) };
+    let silence = |outcome| Tried {
+        chosen: Some(chosen),
+        tree,
+        found: Err(Silence::Candidate { outcome, end: ended.end }),
+    };
     match line() {
         Some(line) if line.get("loaded") == Some(&Json::Bool(true)) => {}
         Some(line) => return silence(by_end(ended.end, &error_of(&line))),
@@ -180,7 +192,7 @@ pub(super) fn calls(
         let Some(answer) = line() else { return silence(by_end(ended.end, "it ended before its answer")) };
         answers.push(answer_of(&answer));
     }
-    Tried { chosen: Some(chosen), found: Ok(answers) }
+    Tried { chosen: Some(chosen), tree, found: Ok(answers) }
 }
 
 fn by_end(end: End, how: &str) -> Outcome {
@@ -225,7 +237,7 @@ pub(super) fn unit_tests(
     class: &str,
     test: &str,
 ) -> Tried<(Outcome, Tests)> {
-    let nothing = |outcome| Tried { chosen: None, found: (outcome, Tests::default()) };
+    let nothing = |outcome| Tried { chosen: None, tree: None, found: (outcome, Tests::default()) };
     let nonce = match Nonce::new() {
         Ok(nonce) => nonce,
         Err(what) => return nothing(Outcome::Infrastructure(what)),
@@ -246,7 +258,8 @@ pub(super) fn unit_tests(
     } else {
         by_end(ended.end, &tests.how)
     };
-    Tried { chosen: tests.chosen.filter(|chosen| *chosen < readings.len()), found: (outcome, tests) }
+    let chosen = tests.chosen.filter(|chosen| *chosen < readings.len());
+    Tried { chosen, tree: None, found: (outcome, tests) }
 }
 
 /// Runs a text as a script, as one would from a shell, and says whether it exited with 0 within `seconds` by the clock. That is no
@@ -263,7 +276,9 @@ _script = compile(sys.stdin.buffer.read(), 'script.py', 'exec', dont_inherit=Tru
 del builtins, sys, _sitebuiltins
 exec(_script)
 ";
-    let limits = Limits { wall: seconds, ..Limits::default() };
+    // What upstream allows by the clock, a program may work.
+    let cpu_seconds = seconds.as_secs().max(Limits::default().cpu_seconds);
+    let limits = Limits { wall: seconds, cpu_seconds, ..Limits::default() };
     let ended = sandbox.run(&Program { text, input: script.as_bytes().to_vec(), limits })?;
     Ok(ended.end == End::Exited(0))
 }
@@ -287,5 +302,18 @@ impl Score {
             Ok(passed) => drop(self.marks.insert("compat".to_owned(), f64::from(u8::from(passed)))),
             Err(Infrastructure(what)) => self.error = Some(what),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_keeps_its_kind_before_the_first_answer_too() {
+        assert_eq!(by_end(End::TimedOut, "no answer"), Outcome::TimedOut);
+        assert_eq!(by_end(End::OutputFlood, "no answer"), Outcome::OutputFlood);
+        let killed = Outcome::Failed { how: "no answer (Signalled(9))".to_owned() };
+        assert_eq!(by_end(End::Signalled(9), "no answer"), killed);
     }
 }

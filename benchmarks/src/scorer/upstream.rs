@@ -17,14 +17,18 @@ pub(super) fn defines(text: &str, word: &str, name: &str) -> bool {
     position(text, word, name, &['(']).is_some()
 }
 
-/// Where `word name` begins, followed by one of `next`, with any space between.
-pub(super) fn position(text: &str, word: &str, name: &str, next: &[char]) -> Option<usize> {
-    text.match_indices(word).map(|(at, _)| at).find(|at| {
-        let rest = &text[at + word.len()..];
+/// Whether the text begins with `word name`, followed by one of `next`, with any space between.
+pub(super) fn begins(text: &str, word: &str, name: &str, next: &[char]) -> bool {
+    text.strip_prefix(word).is_some_and(|rest| {
         let trimmed = rest.trim_start();
         trimmed.len() < rest.len()
             && trimmed.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(next))
     })
+}
+
+/// Where `word name` begins, followed by one of `next`, with any space between.
+pub(super) fn position(text: &str, word: &str, name: &str, next: &[char]) -> Option<usize> {
+    text.match_indices(word).map(|(at, _)| at).find(|at| begins(&text[*at..], word, name, next))
 }
 
 #[cfg(test)]

@@ -135,18 +135,73 @@ fn an_item_whose_oracle_fails_is_not_scoreable() {
     }
 }
 
-#[test]
-fn unchanged_code_is_wrong_though_no_example_shows_its_fault() {
-    let Some(sandbox) = walls::sandbox() else { return };
+/// A comparison and the one that it was made into.
+fn low(examples: &str) -> (TaskItem, String, String) {
     let [oracle, buggy] = ["<", "<="].map(|sign| {
         format!("class Solution:\n    def low(self, n: int) -> bool:\n        return n {sign} 5")
     });
-    let item =
-        bug(&[("examples", "Input: n = 1\nOutput: true"), ("oracle_code", &oracle), ("buggy_code", &buggy)]);
-    let unchanged = debugbench::score(&item, &format!("```python\n\n{buggy}  \n```"), &sandbox);
-    assert!(
-        !unchanged.right && unchanged.marks["unchanged"] == 1.0 && unchanged.marks["compat"] == 1.0,
-        "{unchanged:?}"
-    );
+    (bug(&[("examples", examples), ("oracle_code", &oracle), ("buggy_code", &buggy)]), oracle, buggy)
+}
+
+#[test]
+fn an_item_whose_examples_do_not_show_the_fault_is_not_scoreable() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let (item, oracle, buggy) = low("Input: n = 1\nOutput: true");
+    let why = debugbench::scoreable(&item, &sandbox).unwrap_err();
+    assert_eq!(why, debugbench::Unscoreable::Item("its examples do not show the fault".to_owned()));
+    for reply in [&oracle, &format!("```python\n{buggy}  # mended\n```")] {
+        let score = debugbench::score(&item, reply, &sandbox);
+        assert!(!score.right && score.marks["unscoreable"] == 1.0 && score.error.is_none(), "{score:?}");
+    }
+    let (item, oracle, _) = low("Input: n = 5\nOutput: false");
+    debugbench::scoreable(&item, &sandbox).unwrap();
     assert!(debugbench::score(&item, &oracle, &sandbox).right);
+    // A loop without an end shows itself.
+    let endless = "class Solution:\n    def low(self, n: int) -> bool:\n        while True: pass";
+    let item =
+        bug(&[("examples", "Input: n = 1\nOutput: true"), ("oracle_code", &oracle), ("buggy_code", endless)]);
+    assert!(debugbench::score(&item, &oracle, &sandbox).right);
+}
+
+#[test]
+fn unchanged_code_is_wrong_and_marked() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let (item, oracle, buggy) = low("Input: n = 5\nOutput: false");
+    for form in [buggy.clone(), format!("\n{}  ", buggy.replace(":\n", ":  # now right\n\n"))] {
+        let score = debugbench::score(&item, &format!("```python\n{form}\n```"), &sandbox);
+        assert!(!score.right && score.marks["unchanged"] == 1.0, "{score:?}\n{form}");
+    }
+    assert!(!debugbench::score(&item, &oracle, &sandbox).marks.contains_key("unchanged"));
+    let other = "class Solution:\n    def low(self, n): return n <= 6";
+    assert!(!debugbench::score(&item, other, &sandbox).marks.contains_key("unchanged"));
+}
+
+#[test]
+fn an_oracle_that_is_ended_from_outside_is_no_fault_of_the_item() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    for signal in ["SIGKILL", "SIGXCPU"] {
+        let oracle = format!(
+            "class Solution:\n    def f(self, n):\n        import os, signal\n        os.kill(os.getpid(), signal.{signal})"
+        );
+        let item = bug(&[("examples", "Input: n = 1\nOutput: 1"), ("oracle_code", &oracle)]);
+        let why = debugbench::scoreable(&item, &sandbox);
+        assert!(matches!(why, Err(debugbench::Unscoreable::Infrastructure(_))), "{why:?}");
+        assert!(debugbench::score(&item, &oracle, &sandbox).error.is_some());
+    }
+}
+
+#[test]
+fn a_list_that_is_shortened_in_place_is_compared_as_far_as_it_counts() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let oracle = "class Solution:\n    def unique(self, nums: List[int]) -> int:\n        kept = sorted(set(nums))\n        nums[:len(kept)] = kept\n        return len(kept)";
+    let item = bug(&[
+        ("slug", "unique"),
+        ("description", "Remove the duplicates in-place, so that each stands there once."),
+        ("examples", "Input: nums = [1,1,2]\nOutput: 2, nums = [1,2,_]"),
+        ("oracle_code", oracle),
+    ]);
+    let right = "class Solution:\n    def unique(self, nums):\n        nums[:] = sorted(set(nums))\n        return len(nums)";
+    let counts = "class Solution:\n    def unique(self, nums):\n        return len(set(nums))";
+    assert!(debugbench::score(&item, right, &sandbox).right);
+    assert!(!debugbench::score(&item, counts, &sandbox).right);
 }

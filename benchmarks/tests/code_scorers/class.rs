@@ -59,6 +59,16 @@ fn exits_and_changed_assertions_do_not_pass_a_class() {
         "import unittest\nunittest.TestResult.addFailure = unittest.TestResult.addError = lambda *a: None",
         "import unittest\nunittest.TestCase = type('TestCase', (), {})",
         "import builtins\nbuiltins.print = lambda *a: None",
+        // Another module by that name, other reading of names, another way to make classes.
+        "import sys, types\nfake = types.ModuleType('unittest')\nclass TestCase:\n    def __init__(self, name): pass\n    def run(self, result): result.testsRun = 1\nfake.TestCase = TestCase\nsys.modules['unittest'] = fake",
+        "import unittest\ndef get(self, name):\n    if name.startswith('assert'): return lambda *a: __import__('contextlib').suppress(BaseException)\n    return object.__getattribute__(self, name)\nunittest.TestCase.__getattribute__ = get",
+        "import builtins\nmake = builtins.__build_class__\ndef build(body, name, *bases, **named):\n    made = make(body, name, *bases, **named)\n    for key in list(vars(made)):\n        if key.startswith('test'): setattr(made, key, lambda self: None)\n    return made\nbuiltins.__build_class__ = build",
+        // The same functions with other code, names of this module's own, what is looked with.
+        "import unittest\nfor name in ('assertEqual', 'assertRaises'):\n    getattr(unittest.TestCase, name).__code__ = (lambda self, *a, **k: __import__('contextlib').suppress(BaseException)).__code__",
+        "import builtins\nbuiltins.zip = lambda *a: []\nbuiltins.dict = lambda *a: {}\nimport unittest\nunittest.TestCase.assertEqual = lambda *a: None",
+        "import builtins\nmake = builtins.__build_class__\n__builtins__ = {**vars(builtins), '__build_class__': lambda body, name, *bases: make(lambda: None, name, *bases)}",
+        "import json\njson.dumps.__globals__['_default_encoder'] = type('E', (), {'encode': lambda self, value: '{\"chosen\": 0, \"classes\": {\"A\": [1, 1]}, \"how\": \"\"}'})()",
+        "import contextlib\ncontextlib._GeneratorContextManager.__exit__ = lambda *a: True",
         "import threading, os\nthreading.Thread(target=lambda: os._exit(0)).start()",
         "import os\nfor number in range(1, 20):\n    try: os.write(number, b'\\npassed {\"chosen\": 0, \"classes\": {\"A\": [1, 1]}, \"how\": \"\"}\\n')\n    except OSError: pass",
     ];
@@ -67,6 +77,10 @@ fn exits_and_changed_assertions_do_not_pass_a_class() {
         let score = classeval::score(&item, &code, &sandbox);
         assert!(!score.right && score.error.is_none(), "{score:?}\n{cheat}");
     });
+    // From inside the first test, the others; the code that the tests are made of.
+    let code = "import sys\nclass Box:\n    def __init__(self):\n        self.sizes = [2]\n        for name, made in list(globals().items()):\n            if name.startswith('BoxTest'):\n                for key in list(vars(made)):\n                    if key.startswith('test'): setattr(made, key, lambda self: None)\n    def add(self, size): pass\n    def root(self): return None";
+    let score = classeval::score(&item, code, &sandbox);
+    assert!(!score.right && score.error.is_none(), "{score:?}");
     // Inside the methods.
     for line in
         ["import os; os._exit(0)", "raise SystemExit(0)", "import unittest; raise unittest.SkipTest('x')"]
@@ -76,4 +90,24 @@ fn exits_and_changed_assertions_do_not_pass_a_class() {
         );
         assert!(!classeval::score(&item, &code, &sandbox).right, "{line}");
     }
+}
+
+#[test]
+fn code_that_uses_parts_of_the_test_module_is_no_cheat() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let code = format!(
+        "import sys, unittest, warnings\nfrom unittest.mock import patch\nfrom contextlib import suppress\nwarnings.warn('x')\n{BOX}"
+    );
+    let score = classeval::score(&class(), &code, &sandbox);
+    assert!(score.right, "{score:?}");
+}
+
+#[test]
+fn upstreams_time_is_processor_time_too() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let mut item = class();
+    let test = "import resource, unittest\n\nclass BoxTest(unittest.TestCase):\n    def test_1(self):\n        self.assertEqual(resource.getrlimit(resource.RLIMIT_CPU)[0], 30)\n";
+    item.fields.insert("test".to_owned(), test.to_owned());
+    let score = classeval::score(&item, &format!("```python\n{BOX}\n```"), &sandbox);
+    assert!(compat(&score), "{score:?}");
 }

@@ -19,7 +19,12 @@ fn file(name: &str) -> Option<Vec<Json>> {
         eprintln!("left out: AVP_BENCH_DATA names no folder of data sets");
         return None;
     };
-    let text = fs::read_to_string(folder.join(name)).unwrap();
+    let path = folder.join(name);
+    if !path.is_file() {
+        eprintln!("left out: {} is not there", path.display());
+        return None;
+    }
+    let text = fs::read_to_string(path).unwrap();
     let stream = serde_json::Deserializer::from_str(&text).into_iter::<Json>();
     let values: Vec<Json> = stream.map(Result::unwrap).collect();
     Some(match values.as_slice() {

@@ -14,6 +14,8 @@ pub(super) struct Problem {
     pub(super) calls: Vec<Json>,
     /// The method changes its arguments and returns nothing.
     in_place: bool,
+    /// The method changes its first argument and returns how many of its elements count; whether they may stand in any order.
+    counted: Option<bool>,
     /// The description takes any order of the outermost sequence.
     any_order: bool,
 }
@@ -43,7 +45,13 @@ impl Problem {
             let args: Vec<_> = args.iter().map(encoded).collect();
             calls.push(json!({"methods": names[1..], "args": args}));
         }
-        Ok(Self { wanted: Wanted { function: None, class }, calls, in_place: false, any_order: false })
+        Ok(Self {
+            wanted: Wanted { function: None, class },
+            calls,
+            in_place: false,
+            counted: None,
+            any_order: false,
+        })
     }
 
     fn of_method(item: &TaskItem, inputs: &[String], any_order: bool) -> Result<Self, String> {
@@ -83,7 +91,10 @@ impl Problem {
             calls.push(call);
         }
         let wanted = Wanted { function: Some(method.name), class: Some("Solution".to_owned()) };
-        Ok(Self { wanted, calls, in_place: method.returns == "None", any_order })
+        let description = field(item, "description").to_lowercase();
+        let counted = (method.returns == "int" && says_in_place(&description))
+            .then(|| description.contains("order of the elements may be changed"));
+        Ok(Self { wanted, calls, in_place: method.returns == "None", counted, any_order })
     }
 
     /// Whether answers are the expected ones.
@@ -99,7 +110,11 @@ impl Problem {
                         args.len() == expected_args.len()
                             && args.iter().zip(expected_args).all(|(own, other)| own.is(other))
                     };
-                    is(value, expected_value) && (!self.in_place || changed())
+                    is(value, expected_value)
+                        && (!self.in_place || changed())
+                        && self.counted.is_none_or(|any_order| {
+                            counted(value, args, expected_args, any_order).unwrap_or(true)
+                        })
                 }
                 _ => false,
             })
@@ -221,6 +236,24 @@ fn says_any_order(description: &str) -> bool {
         sentence.contains("any order")
             && ["return", "answer", "output", "result"].iter().any(|word| sentence.contains(word))
     })
+}
+
+/// Whether the description, in small letters, wants an argument changed.
+fn says_in_place(description: &str) -> bool {
+    ["in-place", "in place"].iter().any(|words| description.contains(words))
+}
+
+/// Whether the first elements of the first argument, as many as were counted, are the oracle's. Nothing where it is no list.
+fn counted(count: &Value, args: &[Value], expected: &[Value], any_order: bool) -> Option<bool> {
+    let Value::Int(count) = count else { return None };
+    let count: usize = count.parse().ok()?;
+    let (Some(Value::Sequence(own)), Some(Value::Sequence(other))) = (args.first(), expected.first()) else {
+        return None;
+    };
+    let [own, other] =
+        [own, other].map(|parts| parts.get(..count).map(|parts| Value::Sequence(parts.to_vec())));
+    let (own, other) = (own?, other?);
+    Some(if any_order { own.is_in_any_order(&other) } else { own.is(&other) })
 }
 
 /// How many words of a problem's name stand in a method's.

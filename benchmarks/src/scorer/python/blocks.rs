@@ -17,35 +17,65 @@ const INDENT: &str = "    ";
 /// An open block ends with the reply.
 pub(in crate::scorer) fn fenced(reply: &str) -> Vec<String> {
     let (mut python, mut other) = (Vec::new(), Vec::new());
-    let mut open: Option<(&str, bool, Vec<&str>)> = None;
+    let mut open: Option<(Fence<'_>, Vec<&str>)> = None;
     for line in head(reply).lines() {
-        let text = line.trim();
         match open.take() {
-            None => {
-                if let Some(fence) = FENCES.iter().find(|fence| text.starts_with(**fence)) {
-                    let language = text.trim_start_matches(fence).trim().to_lowercase();
-                    open = Some((fence, LANGUAGES.contains(&language.as_str()), Vec::new()));
-                }
-            }
-            Some((fence, is_python, mut lines)) => {
+            None => open = Fence::of(line).map(|fence| (fence, Vec::new())),
+            Some((fence, mut lines)) => {
+                // In a list, a block is as far in as its fence.
+                let line = dedented(line, fence.indent);
                 // Some close a block at the end of its last line.
-                let Some(last) = line.trim_end().strip_suffix(fence) else {
+                let Some(last) = line.trim_end().strip_suffix(fence.mark) else {
                     lines.push(line);
-                    open = Some((fence, is_python, lines));
+                    open = Some((fence, lines));
                     continue;
                 };
                 lines.push(last);
-                if is_python { &mut python } else { &mut other }.push(lines.join("\n"));
+                if fence.is_python { &mut python } else { &mut other }.push(lines.join("\n"));
             }
         }
     }
-    if let Some((_, is_python, lines)) = open {
-        if is_python { &mut python } else { &mut other }.push(lines.join("\n"));
+    if let Some((fence, lines)) = open {
+        if fence.is_python { &mut python } else { &mut other }.push(lines.join("\n"));
     }
     let mut blocks = if python.iter().any(|block| !block.trim().is_empty()) { python } else { other };
     blocks.retain(|block| !block.trim().is_empty());
     blocks.drain(..blocks.len().saturating_sub(BLOCKS));
     blocks
+}
+
+/// What opens a block.
+struct Fence<'a> {
+    mark: &'a str,
+    is_python: bool,
+    /// Bytes of space before it.
+    indent: usize,
+}
+
+impl Fence<'_> {
+    /// In a line of its own; or at the end of one that says something first, where the language is named or a colon stands before.
+    fn of(line: &str) -> Option<Self> {
+        let text = line.trim();
+        let language = |rest: &str| rest.trim().to_lowercase();
+        if let Some(mark) = FENCES.iter().find(|mark| text.starts_with(**mark)) {
+            let is_python = LANGUAGES.contains(&language(text.trim_start_matches(mark)).as_str());
+            return Some(Self { mark, is_python, indent: line.len() - line.trim_start().len() });
+        }
+        FENCES.iter().find_map(|mark| {
+            let (before, rest) = text.rsplit_once(*mark)?;
+            let language = language(rest);
+            let is_python = LANGUAGES.contains(&language.as_str());
+            let opens = is_python && (!language.is_empty() || before.trim_end().ends_with(':'));
+            // Two fences in a line are a block of their own, or text about one.
+            (opens && !before.contains(*mark)).then_some(Self { mark, is_python, indent: 0 })
+        })
+    }
+}
+
+/// A line without so much of the space that it begins with.
+fn dedented(line: &str, indent: usize) -> &str {
+    let space = line.bytes().take(indent).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &line[space..]
 }
 
 /// The part of a reply without fences that is code: from the first line that begins like code to the last before other text at
@@ -58,6 +88,13 @@ pub(in crate::scorer) fn unfenced(reply: &str) -> Option<String> {
         |line: &&str| begins(line) || line.trim().is_empty() || line.starts_with([' ', '\t', ')', ']', '}']);
     let code: Vec<_> = lines[first..].iter().copied().take_while(is_code).collect();
     Some(code.join("\n"))
+}
+
+/// Whether a text does something at its left margin that may fail: reads input, asserts, ends.
+pub(in crate::scorer) fn acts(text: &str) -> bool {
+    text.lines().filter(|line| !line.starts_with([' ', '\t'])).any(|line| {
+        line.starts_with("assert") || ["input(", "exit(", "print("].iter().any(|call| line.contains(call))
+    })
 }
 
 /// A reply that goes on where a prompt ends: up to the first line at the left margin, save the very first line, whose indentation
@@ -86,7 +123,7 @@ pub(in crate::scorer) fn bodies(text: &str) -> Vec<String> {
 }
 
 /// The beginning of a reply.
-fn head(reply: &str) -> &str {
+pub(in crate::scorer) fn head(reply: &str) -> &str {
     let mut end = reply.len().min(MOST);
     while !reply.is_char_boundary(end) {
         end -= 1;
@@ -103,9 +140,17 @@ mod tests {
     #[test]
     fn blocks_are_found_by_their_fences() {
         let reply = "So:\n```python\na = 1\n```\nand\n```text\nout\n```\n  ~~~\n b\n  ~~~\n```py\nc";
-        assert_eq!(fenced(reply), ["a = 1\n", " b\n", "c"].map(|block| block.trim_end_matches('\n')));
+        assert_eq!(fenced(reply), ["a = 1\n", "b\n", "c"].map(|block| block.trim_end_matches('\n')));
         assert_eq!(fenced("```text\nonly\n```"), ["only\n".trim_end()]);
         assert_eq!(fenced("```python\nx = 1```\ntext"), ["x = 1"]);
+        let list = "1. The fix:\n\n   ```python\n   def f(x):\n       return x\n\n   ```\n2. Done";
+        assert_eq!(fenced(list), ["def f(x):\n    return x\n\n".strip_suffix('\n').unwrap()]);
+        assert_eq!(
+            fenced("Here is the code: ```python\nx = 1\n```\nIt works."),
+            ["x = 1\n".trim_end_matches('\n')].map(|block| format!("{block}\n"))
+        );
+        assert_eq!(fenced("So: ```\nx = 1```"), ["x = 1"]);
+        assert!(fenced("Call ```f``` or ```g```\nnow").is_empty() && fenced("an end```\nnow").is_empty());
         assert!(fenced("no code").is_empty() && fenced("```\n\n```").is_empty());
     }
 
