@@ -211,11 +211,11 @@ seen = set()
 for name in os.listdir('/proc'):
     try:
         with open(f'/proc/{name}/environ') as file:
-            seen |= {entry.split('=')[0] for entry in file.read().split('\0')}
+            seen |= {entry.split('=')[0] for entry in file.read().split('\\0')}
     except OSError:
         pass
 with open('/proc/1/environ') as file:
-    print(sorted(entry for entry in file.read().split('\0') if entry))
+    print(sorted(entry for entry in file.read().split('\\0') if entry))
 print(sorted(seen - {'', 'HOME', 'PATH', 'PWD', 'PYTHONHASHSEED'}))
 ";
     let Some(ended) = contained(text) else { return };
@@ -359,10 +359,11 @@ print(nonce, 'passed' if answer == '42' else 'failed: ' + answer, file=sys.stder
     assert_eq!((sleeps.verdict, sleeps.candidate), (None, End::TimedOut));
     let works = outcome("while True: pass", short());
     assert_eq!((works.verdict.as_deref(), works.candidate), (Some("failed:"), End::TimedOut));
-    // Its pipe closes before it ends: how it ended is waited for.
-    let closes = "import os, signal, time\nos.close(1)\ntime.sleep(0.3)\nsignal.raise_signal(signal.SIGXCPU)";
-    let late = outcome(closes, short());
-    assert_eq!((late.verdict.as_deref(), late.candidate), (Some("failed:"), End::TimedOut));
+    // The judge ends first: how the candidate then ends by itself is waited for.
+    let text =
+        "import signal, time\nprint(41, flush=True)\ntime.sleep(0.2)\nsignal.raise_signal(signal.SIGXCPU)";
+    let late = outcome(text, short());
+    assert_eq!((late.verdict.as_deref(), late.candidate), (Some("failed: 41"), End::TimedOut));
     // One line without an end: the judge waits for it, the reader does not.
     let flood = outcome("import os\nwhile True: os.write(1, b'x' * 65536)", short());
     assert_eq!((flood.verdict, flood.candidate), (None, End::OutputFlood));
