@@ -1,6 +1,6 @@
 //! Questions whose answer is a letter, or yes or no.
 //!
-//! Strict: the last `\boxed{…}` that is not empty, else what is announced (see [`super::said`]), else the last line where that is
+//! Strict: the last `\boxed{…}` that is not empty, else what is announced (see `said`), else the last line where that is
 //! nothing but an answer, else a reply of one short line. A letter is one of the question's choices, alone, in brackets, or in front
 //! of its choice's text; a choice's text alone will do. Behind it an explanation may begin with `because`, `since`, `which` or a
 //! bracket, in front may stand `therefore` and the like. Yes and no have nothing but punctuation or a reason behind them.

@@ -1,7 +1,7 @@
 //! Word problems whose answer is a number.
 //!
-//! Strict: the last `\boxed{…}` that is not empty, else what follows the last `####`, else what is announced (see [`super::said`]),
-//! else a reply of one short line as a whole. That has to be a number in any of its forms (see [`super::tex`]), equal to the gold one
+//! Strict: the last `\boxed{…}` that is not empty, else what follows the last `####`, else what is announced (see `said`),
+//! else a reply of one short line as a whole. That has to be a number in any of its forms (see `tex`), equal to the gold one
 //! as a fraction. A number somewhere in the text is no answer. Around it may stand:
 //!
 //! - marks of Markdown, quotation marks, commands that set letters, and `!` at the end of a sentence;

@@ -1,6 +1,6 @@
 //! Questions whose answer is a few words.
 //!
-//! Strict: the last `\boxed{…}` that is not empty, else what is announced (see [`super::said`]) up to the end of its line, else a
+//! Strict: the last `\boxed{…}` that is not empty, else what is announced (see `said`) up to the end of its line, else a
 //! reply of one short line; equal to the gold answer after the data set's own normalisation: small letters, no punctuation, then no
 //! articles, single spaces. Besides, curved quotation marks are straight ones, and letters with accents are one sign each. Where
 //! the gold answer is yes or no, that word counts with punctuation or a reason behind it; a sentence that only begins with it does

@@ -1,8 +1,8 @@
 //! Problems whose answer is a formula.
 //!
 //! Strict: the last `\boxed{…}` that is not empty, with those before it that only `and`, `or` or a comma part from it; else what is
-//! announced (see [`super::said`]), else a reply of one short line. It is right if it is the gold answer sign by sign, or in the one
-//! form of [`super::formula`], which is made of the rules of [`super::tex`] and [`super::term`]. A box that has no end is no answer. Outside a box
+//! announced (see `said`), else a reply of one short line. It is right if it is the gold answer sign by sign, or in the one
+//! form of `formula`, which is made of the rules of `tex` and `term`. A box that has no end is no answer. Outside a box
 //! `about`, `therefore` and the like may stand in front, and an explanation that begins with `because`, `since` or `which` behind.
 //!
 //! `compat`, as the upstream project scores: the last box whose braces balance, else what follows the last `answer is` up to a
