@@ -37,7 +37,7 @@ fn a_right_function_is_right_in_any_form() {
         "```python\n    return [n // 2 for n in numbers]\n```\nFor example:\n```python\nhalves([1])\n```",
         "```python\nfrom __future__ import annotations\ndef halves(numbers: list[int]):\n    return [n // 2 for n in numbers]\n```",
         // Constants of the module, before the function and among imports; a block in a list, and one behind text on its line.
-        "TWO = 10**9 + 7 - 1000000005\n\ndef halves(numbers):\n    return [n // TWO for n in numbers]",
+        "TWO = 10**9 + 7 - 1000000005  # 2\n\ndef halves(numbers):\n    return [n // TWO for n in numbers]",
         "import math\nTWO = 2\n\ndef halves(numbers):\n    return [math.floor(n / TWO) for n in numbers]",
         "1. So:\n\n   ```python\n   def halves(numbers):\n       return [n // 2 for n in numbers]\n   ```\n2. Done.",
         "Here is the code: ```python\ndef halves(numbers):\n    return [n // 2 for n in numbers]\n```",
