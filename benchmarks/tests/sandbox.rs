@@ -84,7 +84,7 @@ for path in ('/usr/x', '/usr/bin/python3', '/x', '/dev/x', '/dev/shm/x', '/proc/
     except OSError as error:
         pass
 try:
-    os.mknod('/tmp/disk', 0o600 | 0o060000, os.makedev(254, 0))
+    os.mknod('disk', 0o600 | 0o060000, os.makedev(254, 0))
     print('made a device')
 except OSError:
     pass
