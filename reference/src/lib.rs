@@ -20,6 +20,7 @@
 //! | [`transfer`] | hidden states | input embeddings: realignment, soft embedding, projection onto another model; stores, metrics, diagnostics |
 //! | `weights`, `text` (feature `files`) | safetensors, GGUF, tokenizer.json | tensors, tokens, chats |
 //! | `model` (feature `model`) | tokens | latent steps, text, contexts: language models on burn |
+//! | `transport` (feature `http`) | bytes over HTTP/2 | a server and a client with bounds on all that peers do |
 //! | [`size`] | model configurations | bytes that each way of handing over takes |
 //! | [`error`] | | one [`Error`] with class, field, offset, expected and found |
 //!
@@ -69,6 +70,8 @@ pub mod tensor;
 #[cfg(feature = "files")]
 pub mod text;
 pub mod transfer;
+#[cfg(feature = "http")]
+pub mod transport;
 #[cfg(feature = "files")]
 pub mod weights;
 pub mod wire;

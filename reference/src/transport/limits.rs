@@ -1,0 +1,101 @@
+//! What a server takes from its peers, and how long it waits for them.
+
+use std::time::Duration;
+
+use crate::wire::{Limits, UNAUTHENTICATED_MAX_MESSAGE};
+
+/// Bounds of a server. Each holds whatever a peer says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// One message of a peer. Its `max_message` is the largest body of a transmit, answered with 413 beyond.
+    pub message: Limits,
+    /// Largest body of a handshake, text message or chat completion, in bytes.
+    pub max_json: u64,
+    /// Bytes of messages that are being received or decoded, over all connections. Beyond: 503.
+    pub max_in_flight: u64,
+    /// Bytes of contexts that sessions keep, over all sessions. Beyond: 503 until some expire.
+    pub max_kept: u64,
+    /// Open connections. Further ones are closed as they come.
+    pub max_connections: usize,
+    /// Requests that are worked on at a time. Beyond: 503.
+    pub max_requests: usize,
+    /// Streams of one HTTP/2 connection at a time.
+    pub max_streams: u32,
+    /// Questions to the model that run at a time. A model's threads are shared, so more of them are no faster.
+    pub max_answers: usize,
+    /// Questions that wait for the model. Beyond: 429.
+    pub max_waiting: usize,
+    /// Bytes of all headers of a request.
+    pub max_headers: u32,
+    /// From an open connection to a finished TLS handshake.
+    pub tls_timeout: Duration,
+    /// From an open connection, or the end of the last answer, to the end of a request's headers (HTTP/1.1), and until
+    /// an HTTP/2 connection without requests is closed.
+    pub header_timeout: Duration,
+    /// Between two pieces of a body.
+    pub body_idle_timeout: Duration,
+    /// Bytes a second that a body must bring on average once [`Self::body_idle_timeout`] has passed: an upload that
+    /// trickles holds memory for as long as it likes otherwise.
+    pub min_body_rate: u64,
+    /// From the end of a request's body to its answer.
+    pub answer_timeout: Duration,
+    /// How long running requests may take to end once the server is asked to stop.
+    pub shutdown_timeout: Duration,
+    /// Requests a second of one peer, when limited (AVP-SEC-009): a peer is a token's name, or an address without one.
+    pub rate: Option<f64>,
+}
+
+impl ServerLimits {
+    /// Default of [`Self::max_json`]: 10 MB, as for every message of an unknown peer.
+    pub const MAX_JSON: u64 = UNAUTHENTICATED_MAX_MESSAGE;
+    /// Default of [`Self::max_in_flight`]: 1 GiB, 64 connections with messages of 10 MB, or two contexts of 390 MiB.
+    pub const MAX_IN_FLIGHT: u64 = 1 << 30;
+    /// Default of [`Self::max_kept`]: 2 GiB.
+    pub const MAX_KEPT: u64 = 2 << 30;
+    /// Default of [`Self::max_connections`]: within the 1024 file descriptors that a process may have by default.
+    pub const MAX_CONNECTIONS: usize = 512;
+    /// Default of [`Self::max_requests`].
+    pub const MAX_REQUESTS: usize = 256;
+    /// Default of [`Self::max_streams`]: what RFC 9113 asks servers to allow at least.
+    pub const MAX_STREAMS: u32 = 100;
+    /// Default of [`Self::max_waiting`].
+    pub const MAX_WAITING: usize = 64;
+    /// Default of [`Self::max_headers`]: 16 KiB. The binding's own headers have under 1 KiB.
+    pub const MAX_HEADERS: u32 = 16 << 10;
+    /// Least that [`Self::max_headers`] can be: below it the HTTP/1.1 parser has no room to work.
+    pub const LEAST_HEADERS: u32 = 8 << 10;
+
+    /// The bounds with another largest message, in bytes, its payload included: a contract that allows more than 10 MB
+    ///
+    #[must_use]
+    pub fn with_max_message(mut self, bytes: u64) -> Self {
+        self.message.max_message = bytes;
+        self.message.max_payload = bytes;
+        self
+    }
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            message: Limits::UNAUTHENTICATED,
+            max_json: Self::MAX_JSON,
+            max_in_flight: Self::MAX_IN_FLIGHT,
+            max_kept: Self::MAX_KEPT,
+            max_connections: Self::MAX_CONNECTIONS,
+            max_requests: Self::MAX_REQUESTS,
+            max_streams: Self::MAX_STREAMS,
+            max_answers: 1,
+            max_waiting: Self::MAX_WAITING,
+            max_headers: Self::MAX_HEADERS,
+            tls_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            body_idle_timeout: Duration::from_secs(10),
+            min_body_rate: 16 << 10,
+            answer_timeout: Duration::from_secs(300),
+            shutdown_timeout: Duration::from_secs(30),
+            rate: None,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A message that a server took in whole.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::wire::{Decoder, Diagnostic, Dialect, Header, Limits, Metadata, Mode, PayloadType};
+
+/// A decoded message that owns the bytes that came, or what they inflated to; never both.
+#[derive(Debug)]
+pub struct Received {
+    /// The header as sent.
+    pub header: Header,
+    /// The metadata.
+    pub metadata: Metadata,
+    /// The dialect that it was read in.
+    pub dialect: Dialect,
+    /// What is odd about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Length as sent, in bytes.
+    pub len: usize,
+    bytes: Vec<u8>,
+    payload: Range<usize>,
+}
+
+impl Received {
+    /// Decodes a whole message.
+    ///
+    /// # Errors
+    /// See [`Decoder::decode`].
+    pub fn decode(bytes: Vec<u8>, limits: Limits) -> Result<Self> {
+        let message = Decoder::new().limits(limits).decode(&bytes)?;
+        let (header, dialect) = (message.header, message.dialect);
+        let (metadata, diagnostics) = (message.metadata, message.diagnostics);
+        let len = bytes.len();
+        let (kept, payload) = match message.payload {
+            // A slice of `bytes`, wherever a hybrid message has it.
+            Cow::Borrowed(payload) => {
+                let start = payload.as_ptr().addr() - bytes.as_ptr().addr();
+                (None, start..start + payload.len())
+            }
+            Cow::Owned(payload) => {
+                let all = 0..payload.len();
+                (Some(payload), all)
+            }
+        };
+        let bytes = kept.unwrap_or(bytes);
+        Ok(Self { header, metadata, dialect, diagnostics, len, bytes, payload })
+    }
+
+    /// The payload, decompressed.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[self.payload.clone()]
+    }
+
+    /// Bytes that it holds in memory, the metadata aside.
+    pub fn held(&self) -> u64 {
+        self.bytes.capacity() as u64
+    }
+
+    /// Whether it holds a context, going by what it says: a KV-cache, or hidden states in latent mode.
+    pub fn is_context(&self) -> bool {
+        self.metadata.mode == Mode::Latent
+            && matches!(self.metadata.payload_type, PayloadType::KvCache | PayloadType::HiddenState)
+    }
+}
