@@ -44,7 +44,7 @@ impl<'a> Fields<'a> {
 }
 
 /// In words, for error texts. Numbers are shown, texts are not: they may be long or private.
-pub(super) fn kind(value: &Value) -> String {
+pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "a boolean".to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn kind(value: &Value) -> String {
 const MAX_VALUES: usize = 1 << 16;
 
 /// Reads JSON text of at most `limit` bytes and [`MAX_VALUES`] values.
-pub(super) fn parse(text: &[u8], limit: usize, class: ErrorClass, field: &'static str) -> Result<Value> {
+pub(crate) fn parse(text: &[u8], limit: usize, class: ErrorClass, field: &'static str) -> Result<Value> {
     if text.len() > limit {
         return Err(Error::new(
             ErrorClass::LimitExceeded,

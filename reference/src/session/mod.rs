@@ -27,7 +27,7 @@ pub mod ttl;
 pub mod vocabulary;
 
 mod expired;
-mod fields;
+pub(crate) mod fields;
 
 pub use clock::{Clock, ManualClock, MonotonicClock};
 pub use fallback::{FallbackRequest, TextMessage};

@@ -15,6 +15,8 @@ pub mod binding;
 pub mod limits;
 pub mod received;
 pub mod refusal;
+pub mod server;
+mod text_question;
 
 pub use agent::{Agent, Answer, Question};
 pub use limits::ServerLimits;

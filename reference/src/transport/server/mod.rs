@@ -1,0 +1,3 @@
+//! The server: what its peers may ask, and the forms in which they are answered.
+
+pub mod chat;
