@@ -17,8 +17,10 @@ pub mod received;
 pub mod refusal;
 pub mod server;
 mod text_question;
+pub mod tls;
 
 pub use agent::{Agent, Answer, Question};
 pub use limits::ServerLimits;
 pub use received::Received;
 pub use refusal::Refusal;
+pub use tls::ServerTls;
