@@ -173,14 +173,13 @@ fn readings(problem: &Problem, reply: &str) -> Vec<Reading> {
         parts = [Some(reply.to_owned()), blocks::unfenced(reply)].into_iter().flatten().collect();
     }
     let class = problem.wanted.class.as_deref().unwrap_or_default();
-    let mut readings: Vec<_> = parts
-        .iter()
-        .filter(|part| upstream::position(part, "class", class, &['(', ':']).is_some())
-        .map(|part| reading(part))
-        .collect();
+    let (whole, bare): (Vec<_>, Vec<_>) =
+        parts.iter().partition(|part| upstream::position(part, "class", class, &['(', ':']).is_some());
+    let mut readings: Vec<_> = whole.into_iter().map(|part| reading(part)).collect();
     let Some(method) = problem.wanted.function.as_deref() else { return readings };
-    for part in parts.iter().filter(|part| upstream::defines(part, "def", method)) {
-        // The method without its class, as a method or as a function.
+    for part in bare.into_iter().filter(|part| upstream::defines(part, "def", method)) {
+        // The method without its class, as a method or as a function. Not where the class stands beside it: that the method
+        // has slipped out of its class may be the very fault.
         let indented: Vec<_> = part.lines().map(|line| format!("    {line}")).collect();
         let mut wrapped = reading(&format!("class {class}:\n{}\n", indented.join("\n")));
         wrapped.part.clone_from(part);

@@ -177,6 +177,30 @@ fn unchanged_code_is_wrong_and_marked() {
 }
 
 #[test]
+fn a_method_that_slipped_out_of_its_class_is_not_put_back() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let head = "class Solution:\n    def help(self, a):\n        return a\n\n";
+    let inside = "    def double(self, n):\n        return 2 * n";
+    let outside = "def double(self, n):\n    return 2 * n";
+    let item = bug(&[
+        ("slug", "double"),
+        ("examples", "Input: n = 3\nOutput: 6"),
+        ("oracle_code", &format!("{head}{inside}")),
+        ("buggy_code", &format!("{head}{outside}")),
+    ]);
+    debugbench::scoreable(&item, &sandbox).unwrap();
+    for (reply, right) in [
+        (format!("{head}{inside}"), true),
+        (format!("{head}{outside}"), false),
+        (format!("```python\n{head}{outside}\n```"), false),
+        // Alone it is an answer in short.
+        (outside.to_owned(), true),
+    ] {
+        assert_eq!(debugbench::score(&item, &reply, &sandbox).right, right, "{reply}");
+    }
+}
+
+#[test]
 fn an_oracle_that_is_ended_from_outside_is_no_fault_of_the_item() {
     let Some(sandbox) = walls::sandbox() else { return };
     for signal in ["SIGKILL", "SIGXCPU"] {
