@@ -95,7 +95,14 @@ impl Script {
         };
         let agents = step.agents.iter().flatten().map(|agent| agent.clone().into_owned()).collect();
         let ttl = step.ttl.map(Ttl::from_seconds).transpose()?;
-        let new = NewSession { agents, identities: Vec::new(), mode, avp_map_id: String::new(), ttl };
+        let new = NewSession {
+            agents,
+            identities: Vec::new(),
+            mode,
+            avp_map_id: String::new(),
+            ttl,
+            holder: String::new(),
+        };
         let session = self.store.create(new)?;
         let id = session.id.as_str().to_owned();
         let label = step.session.as_deref().unwrap_or(&id).to_owned();

@@ -89,6 +89,7 @@ fn work(store: &SessionStore, count: usize) -> Result<Tally, Error> {
             mode: SessionMode::Latent,
             avp_map_id: String::new(),
             ttl: None,
+            holder: String::new(),
         };
         let session = store.create(new)?;
         tally.created += 1;

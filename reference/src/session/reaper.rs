@@ -74,6 +74,7 @@ mod tests {
                 mode: SessionMode::Json,
                 avp_map_id: String::new(),
                 ttl: Some(Ttl::from_seconds(0.02).unwrap()),
+                holder: String::new(),
             };
             store.create(new).unwrap();
         }

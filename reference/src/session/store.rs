@@ -29,6 +29,8 @@ pub struct NewSession {
     pub avp_map_id: String,
     /// In place of the store's own.
     pub ttl: Option<Ttl>,
+    /// Who opened it, as the carrier has proven: nobody else is given what it keeps. Empty when nothing was proven.
+    pub holder: String,
 }
 
 impl NewSession {
@@ -40,6 +42,7 @@ impl NewSession {
             mode: resolution.mode,
             avp_map_id: resolution.avp_map_id.clone(),
             ttl: None,
+            holder: String::new(),
         }
     }
 }
@@ -57,6 +60,8 @@ pub struct Session {
     pub mode: SessionMode,
     /// Which map the sender applies. Empty when none.
     pub avp_map_id: String,
+    /// Who opened it, as the carrier has proven. Empty when nothing was proven.
+    pub holder: String,
     /// When it was opened, by the store's clock.
     pub created: Duration,
     /// How long it lives.
@@ -153,6 +158,7 @@ impl SessionStore {
             identities: new.identities,
             mode: new.mode,
             avp_map_id: new.avp_map_id,
+            holder: new.holder,
             created: now,
             ttl: new.ttl.unwrap_or(self.default_ttl),
         });
@@ -247,6 +253,7 @@ mod tests {
             mode: SessionMode::Latent,
             avp_map_id: String::new(),
             ttl: ttl.map(|seconds| Ttl::from_seconds(seconds).unwrap()),
+            holder: String::new(),
         }
     }
 

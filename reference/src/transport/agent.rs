@@ -40,11 +40,7 @@ pub trait Agent: Send + Sync + 'static {
     ///
     /// # Errors
     /// A class with which the question is refused.
-    fn answer(
-        &self,
-        question: Question,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<Answer> {
+    fn answer(&self, question: Question, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Result<Answer> {
         let _ = (question, on_text);
         Err(Error::new(ErrorClass::EngineUnavailable, "text", "an agent that answers text", "one without"))
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, ErrorClass, Result};
 use crate::wire::{Limits, UNAUTHENTICATED_MAX_MESSAGE};
 
 /// Bounds of a server. Each holds whatever a peer says.
@@ -22,6 +25,8 @@ pub struct ServerLimits {
     pub max_requests: usize,
     /// Streams of one HTTP/2 connection at a time.
     pub max_streams: u32,
+    /// Open sessions. Beyond: 503 until some expire.
+    pub max_sessions: usize,
     /// Questions to the model that run at a time. A model's threads are shared, so more of them are no faster.
     pub max_answers: usize,
     /// Questions that wait for the model. Beyond: 429.
@@ -30,9 +35,10 @@ pub struct ServerLimits {
     pub max_headers: u32,
     /// From an open connection to a finished TLS handshake.
     pub tls_timeout: Duration,
-    /// From an open connection, or the end of the last answer, to the end of a request's headers (HTTP/1.1), and until
-    /// an HTTP/2 connection without requests is closed.
+    /// From an open connection to the first request; over HTTP/1.1 also from an answer to the next request.
     pub header_timeout: Duration,
+    /// From the last answer until an HTTP/2 connection without requests is closed.
+    pub idle_timeout: Duration,
     /// Between two pieces of a body.
     pub body_idle_timeout: Duration,
     /// Bytes a second that a body must bring on average once [`Self::body_idle_timeout`] has passed: an upload that
@@ -59,12 +65,52 @@ impl ServerLimits {
     pub const MAX_REQUESTS: usize = 256;
     /// Default of [`Self::max_streams`]: what RFC 9113 asks servers to allow at least.
     pub const MAX_STREAMS: u32 = 100;
+    /// Default of [`Self::max_sessions`]: with names of [`Self::MAX_NAME`] bytes all over, 100 MB.
+    pub const MAX_SESSIONS: usize = 1 << 14;
+    /// Longest name in a hello, in bytes: of an agent, a model, a hash.
+    pub const MAX_NAME: usize = 1 << 10;
     /// Default of [`Self::max_waiting`].
     pub const MAX_WAITING: usize = 64;
     /// Default of [`Self::max_headers`]: 16 KiB. The binding's own headers have under 1 KiB.
     pub const MAX_HEADERS: u32 = 16 << 10;
+    /// Least and most that [`Self::rate`] can be.
+    const LEAST_RATE: f64 = 0.001;
+    const MOST_RATE: f64 = 1e6;
     /// Least that [`Self::max_headers`] can be: below it the HTTP/1.1 parser has no room to work.
     pub const LEAST_HEADERS: u32 = 8 << 10;
+
+    /// Whether a server can work with them.
+    ///
+    /// # Errors
+    /// `configuration`.
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |field, expected: &str, found: String| {
+            Err(Error::new(ErrorClass::Configuration, field, expected, found))
+        };
+        if let Some(rate) = self.rate.filter(|&rate| !(Self::LEAST_RATE..=Self::MOST_RATE).contains(&rate)) {
+            return wrong("limits.rate", "requests a second, 0.001 to 1000000", rate.to_string());
+        }
+        if self.max_headers < Self::LEAST_HEADERS {
+            return wrong("limits.max_headers", "at least 8192 bytes", self.max_headers.to_string());
+        }
+        let most = Semaphore::MAX_PERMITS / 2;
+        for (field, count) in [
+            ("limits.max_connections", self.max_connections),
+            ("limits.max_requests", self.max_requests),
+            ("limits.max_answers", self.max_answers),
+            ("limits.max_waiting", self.max_waiting.max(1)),
+            ("limits.max_sessions", self.max_sessions),
+        ] {
+            if !(1..=most).contains(&count) {
+                return wrong(field, "at least 1", count.to_string());
+            }
+        }
+        if self.message.max_message > self.max_in_flight {
+            let expected = format!("at least max_message, {} bytes", self.message.max_message);
+            return wrong("limits.max_in_flight", &expected, self.max_in_flight.to_string());
+        }
+        Ok(())
+    }
 
     /// The bounds with another largest message, in bytes, its payload included: a contract that allows more than 10 MB
     ///
@@ -72,6 +118,7 @@ impl ServerLimits {
     pub fn with_max_message(mut self, bytes: u64) -> Self {
         self.message.max_message = bytes;
         self.message.max_payload = bytes;
+        self.max_in_flight = self.max_in_flight.max(bytes);
         self
     }
 }
@@ -86,11 +133,13 @@ impl Default for ServerLimits {
             max_connections: Self::MAX_CONNECTIONS,
             max_requests: Self::MAX_REQUESTS,
             max_streams: Self::MAX_STREAMS,
+            max_sessions: Self::MAX_SESSIONS,
             max_answers: 1,
             max_waiting: Self::MAX_WAITING,
             max_headers: Self::MAX_HEADERS,
             tls_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             body_idle_timeout: Duration::from_secs(10),
             min_body_rate: 16 << 10,
             answer_timeout: Duration::from_secs(300),

@@ -12,15 +12,19 @@
 
 pub mod agent;
 pub mod binding;
+pub mod budget;
 pub mod limits;
 pub mod received;
 pub mod refusal;
 pub mod server;
 mod text_question;
 pub mod tls;
+pub mod tokens;
 
-pub use agent::{Agent, Answer, Question};
+pub use agent::{Agent, Answer, Prompt, Question};
 pub use limits::ServerLimits;
 pub use received::Received;
 pub use refusal::Refusal;
+pub use server::{Running, Server, ServerOptions};
 pub use tls::ServerTls;
+pub use tokens::Tokens;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::budget::Permit;
 use crate::error::Result;
 use crate::wire::{Decoder, Diagnostic, Dialect, Header, Limits, Metadata, Mode, PayloadType};
 
@@ -21,6 +22,8 @@ pub struct Received {
     pub len: usize,
     bytes: Vec<u8>,
     payload: Range<usize>,
+    /// What it takes of somebody's memory, for as long as it lives.
+    permit: Option<Permit>,
 }
 
 impl Received {
@@ -45,7 +48,7 @@ impl Received {
             }
         };
         let bytes = kept.unwrap_or(bytes);
-        Ok(Self { header, metadata, dialect, diagnostics, len, bytes, payload })
+        Ok(Self { header, metadata, dialect, diagnostics, len, bytes, payload, permit: None })
     }
 
     /// The payload, decompressed.
@@ -56,6 +59,11 @@ impl Received {
     /// Bytes that it holds in memory, the metadata aside.
     pub fn held(&self) -> u64 {
         self.bytes.capacity() as u64
+    }
+
+    /// Ties a permit to it: what it holds is given back when it goes.
+    pub fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
     }
 
     /// Whether it holds a context, going by what it says: a KV-cache, or hidden states in latent mode.

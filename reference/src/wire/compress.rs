@@ -4,7 +4,12 @@ use std::io;
 
 use zstd::zstd_safe::{CParameter, DCtx, DParameter, InBuffer, OutBuffer, get_error_name};
 
-use super::{enums::PayloadType, frame, limits::Limits};
+use super::{
+    enums::PayloadType,
+    frame,
+    header::{Flags, Header},
+    limits::Limits,
+};
 use crate::error::{Error, ErrorClass, Result};
 
 /// How hard the encoder tries (AVP-CMP-002, AVP-ENUM-013).
@@ -124,6 +129,22 @@ pub(super) fn decompress(section: &[u8], base: usize, limits: &Limits) -> Result
         Some(size) => decompress_sized(section, size, base),
         None => decompress_unsized(section, frame.max_content, base, limits),
     }
+}
+
+/// Bytes that decoding `message` allocates for its payload at most: 0 for one that is not compressed. A frame says how much
+/// it holds, or its blocks bound it; both are held against the limit when it inflates.
+///
+/// # Errors
+/// As [`super::Decoder::decode`] for header and frame.
+pub fn inflated_bound(message: &[u8], limits: Limits) -> Result<u64> {
+    let header = Header::parse(message)?;
+    if !Flags(header.flags).compressed() {
+        return Ok(0);
+    }
+    let (_, payload) = header.sections()?;
+    let base = payload.start;
+    let frame = frame::walk(message.get(payload).unwrap_or_default(), base)?;
+    Ok(frame.content_size.unwrap_or(frame.max_content).min(limits.max_payload))
 }
 
 /// Straight into a buffer of the right size: no window, no second copy.

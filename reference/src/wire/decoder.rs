@@ -8,7 +8,7 @@ use super::{
     diagnostic::{Diagnostic, DiagnosticCode},
     dialect::{Detected, Dialect, DialectChoice, detect},
     enums::{Mode, PayloadType},
-    header::{Flags, Header},
+    header::{Flags, HEADER_LEN, Header},
     hybrid::{self, ChunkKind},
     limits::Limits,
     message::Message,
@@ -113,6 +113,11 @@ impl Decoder {
             return over("metadata", max_metadata, header.metadata_length.into(), 8);
         }
         Ok(())
+    }
+
+    /// What can be refused by the metadata section alone, whatever the dialect.
+    pub(super) fn check_metadata(section: &[u8]) -> Result<()> {
+        RawMetadata::parse(section, HEADER_LEN).map(drop)
     }
 
     fn decode_whole<'a>(

@@ -34,7 +34,7 @@ mod stream;
 pub use checksum::crc32;
 #[cfg(feature = "model")]
 pub(crate) use checksum::crc32_more;
-pub use compress::Compression;
+pub use compress::{Compression, inflated_bound};
 #[cfg(feature = "model")]
 pub(crate) use decoder::PayloadSum;
 pub use decoder::{Decoder, decode};

@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorClass, Result};
 /// Takes pieces of a stream and hands over whole messages.
 ///
 /// It holds at most one message, never more than `max_message` bytes. The header is judged as soon as its twelve bytes
-/// are there, before any of the body is kept (AVP-HDR-025, AVP-SEC-010), and memory grows with the bytes that really
-/// came, not with the length that was announced.
+/// are there, before any of the body is kept (AVP-HDR-025, AVP-SEC-010), the metadata as soon as it is there, and memory
+/// grows with the bytes that really came, not with the length that was announced.
 ///
 /// ```
 /// use avp::wire::{Decoder, Encoder, Metadata, StreamDecoder};
@@ -35,20 +35,31 @@ pub struct StreamDecoder {
     state: State,
 }
 
+/// What of a message is complete once the buffer is filled.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Header,
+    Metadata,
+    All,
+}
+
 #[derive(Clone, Debug)]
 enum State {
-    /// The buffer holds the start of a message, of which this many bytes are known to be needed.
-    Filling { needed: usize },
+    /// The buffer holds the start of a message, of which this many bytes are known to be needed: the header, then the
+    /// metadata, then all.
+    Filling { needed: usize, part: Part },
     /// The buffer holds a message that was handed over.
     Done,
     /// A stream can't be resumed behind an error: nothing tells where the next message starts.
     Failed(Error),
 }
 
+const START: State = State::Filling { needed: HEADER_LEN, part: Part::Header };
+
 impl StreamDecoder {
     /// A stream at its start. The decoder's limits hold for each message.
     pub fn new(decoder: Decoder) -> Self {
-        Self { decoder, buffer: Vec::new(), state: State::Filling { needed: HEADER_LEN } }
+        Self { decoder, buffer: Vec::new(), state: START }
     }
 
     /// Takes bytes from the front of `input`, at most up to the end of the current message. Returns the message when it
@@ -58,6 +69,32 @@ impl StreamDecoder {
     /// See [`Decoder::decode`]; `limit_exceeded` comes from the header alone. The same error is returned again by every
     /// further call.
     pub fn push(&mut self, input: &mut &[u8]) -> Result<Option<Message<'_>>> {
+        if !self.advance(input)? {
+            return Ok(None);
+        }
+        let result = self.decoder.decode(&self.buffer);
+        self.state = match &result {
+            Ok(_) => State::Done,
+            Err(error) => State::Failed(error.clone()),
+        };
+        result.map(Some)
+    }
+
+    /// Like [`Self::push`], but hands the bytes of a complete message over as they came, so that somebody else decodes
+    /// them, or keeps them. Header and metadata have been judged.
+    ///
+    /// # Errors
+    /// What header and metadata are refused for. The same error is returned again by every further call.
+    pub fn gather(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>> {
+        if !self.advance(input)? {
+            return Ok(None);
+        }
+        self.state = START;
+        Ok(Some(std::mem::take(&mut self.buffer)))
+    }
+
+    /// Takes input up to the end of the message; whether it is complete.
+    fn advance(&mut self, input: &mut &[u8]) -> Result<bool> {
         match &self.state {
             State::Failed(error) => {
                 self.buffer = Vec::new();
@@ -65,21 +102,16 @@ impl StreamDecoder {
             }
             State::Done => {
                 self.buffer.clear();
-                self.state = State::Filling { needed: HEADER_LEN };
+                self.state = START;
             }
             State::Filling { .. } => {}
         }
-        let whole = self.fill(input);
-        let result = match whole {
-            Ok(false) => return Ok(None),
-            Ok(true) => self.decoder.decode(&self.buffer),
-            Err(error) => Err(error),
-        };
-        self.state = match &result {
-            Ok(_) => State::Done,
-            Err(error) => State::Failed(error.clone()),
-        };
-        result.map(Some)
+        self.fill(input).inspect_err(|error| self.state = State::Failed(error.clone()))
+    }
+
+    /// Bytes of memory that are held.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Bytes that are held of a message that is not yet complete.
@@ -93,7 +125,7 @@ impl StreamDecoder {
     /// Bytes that the current message needs at least, beyond those that are held.
     pub fn missing(&self) -> usize {
         match self.state {
-            State::Filling { needed } => needed - self.buffer.len(),
+            State::Filling { needed, .. } => needed - self.buffer.len(),
             State::Done | State::Failed(_) => HEADER_LEN,
         }
     }
@@ -105,7 +137,7 @@ impl StreamDecoder {
     pub fn finish(&self) -> Result<()> {
         match &self.state {
             State::Failed(error) => Err(error.clone()),
-            State::Filling { needed } if !self.buffer.is_empty() => {
+            State::Filling { needed, .. } if !self.buffer.is_empty() => {
                 let (expected, found) = (format!("{needed} bytes"), format!("{} bytes", self.buffer.len()));
                 Err(Error::new(ErrorClass::Decode, "message", expected, found).at(self.buffer.len()))
             }
@@ -116,7 +148,7 @@ impl StreamDecoder {
     /// Moves input into the buffer; true when the message is complete.
     fn fill(&mut self, input: &mut &[u8]) -> Result<bool> {
         loop {
-            let State::Filling { needed } = self.state else { return Ok(false) };
+            let State::Filling { needed, part } = self.state else { return Ok(false) };
             let (take, rest) = input.split_at(input.len().min(needed - self.buffer.len()));
             // `Vec` doubles when it grows; what is needed in all is the better bound.
             let room = (2 * self.buffer.len()).max(self.buffer.len() + take.len()).min(needed);
@@ -128,19 +160,25 @@ impl StreamDecoder {
             if self.buffer.len() < needed {
                 return Ok(false);
             }
-            if needed > HEADER_LEN {
-                return Ok(true);
-            }
-            let header = Header::parse(&self.buffer)?;
-            self.decoder.check_header(&header)?;
-            let needed = usize::try_from(header.message_len()).map_err(|_| {
-                let found = format!("{} bytes", header.message_len());
-                Error::new(ErrorClass::LimitExceeded, "message", "a size that fits in memory", found).at(4)
-            })?;
-            if needed == HEADER_LEN {
-                return Ok(true);
-            }
-            self.state = State::Filling { needed };
+            let (needed, part) = match part {
+                Part::Header => {
+                    let header = Header::parse(&self.buffer)?;
+                    self.decoder.check_header(&header)?;
+                    (header.sections()?.0.end, Part::Metadata)
+                }
+                Part::Metadata => {
+                    let header = Header::parse(&self.buffer)?;
+                    Decoder::check_metadata(&self.buffer[HEADER_LEN..])?;
+                    let len = usize::try_from(header.message_len()).map_err(|_| {
+                        let found = format!("{} bytes", header.message_len());
+                        let expected = "a size that fits in memory";
+                        Error::new(ErrorClass::LimitExceeded, "message", expected, found).at(4)
+                    })?;
+                    (len, Part::All)
+                }
+                Part::All => return Ok(true),
+            };
+            self.state = State::Filling { needed, part };
         }
     }
 }

@@ -1,0 +1,84 @@
+//! `POST /avp/v2/handshake`.
+
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use hyper::body::Incoming;
+use serde_json::json;
+
+use super::exchange::Exchange;
+use super::intake;
+use super::rate::Peer;
+use super::reply::{self, Reply};
+use crate::error::{Error, ErrorClass};
+use crate::session::{AVP_VERSION, Hello, NewSession, Session};
+use crate::transport::limits::ServerLimits;
+use crate::transport::refusal::Refusal;
+
+/// Answers a hello with the agent's own identity and a fresh session (AVP-HTTP-001, 002).
+pub(super) async fn answer(
+    exchange: &Arc<Exchange>,
+    peer: &Peer,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Reply, Refusal> {
+    let text = intake::json(exchange, headers, body).await?;
+    let hello = Hello::from_text(&text)?;
+    check_names(&hello)?;
+    let resolving = Arc::clone(exchange);
+    // Vocabularies may have to be counted.
+    let (hello, resolution) = intake::blocking(move || {
+        let resolution = resolving.agent.resolve(&hello);
+        (hello, resolution)
+    })
+    .await?;
+    let resolution = resolution?;
+    let mut new = NewSession::from_resolution(exchange.agent.agent_id(), &hello.agent_id, &resolution);
+    new.holder = peer.holder().to_owned();
+    let session = open(exchange, new)?;
+    tracing::debug!(mode = session.mode.as_str(), path = resolution.path.as_str(), "session opened");
+    Ok(reply::json(
+        200,
+        &json!({
+            "success": true,
+            "agent_id": exchange.agent.agent_id(),
+            "avp_version": AVP_VERSION,
+            "identity": exchange.agent.identity().to_json(),
+            "session_id": session.id.as_str(),
+            "mode": session.mode.as_str(),
+            "avp_map_id": session.avp_map_id,
+            "resolution_path": resolution.path.as_str(),
+            "ttl_s": session.ttl.seconds(),
+        }),
+    ))
+}
+
+/// Opens a session, or says that there is no room for one now.
+pub(super) fn open(exchange: &Exchange, new: NewSession) -> Result<Arc<Session>, Refusal> {
+    exchange.sessions.create(new).map_err(|error| match error.class {
+        ErrorClass::LimitExceeded => {
+            Refusal::new(503, "busy", "no more sessions can be opened now").retry_after(60)
+        }
+        _ => error.into(),
+    })
+}
+
+/// A session keeps the names of a hello for an hour: they are bounded before it does.
+fn check_names(hello: &Hello) -> Result<(), Error> {
+    let identity = hello.identity.as_ref();
+    let names = [
+        ("hello.agent_id", Some(&hello.agent_id)),
+        ("hello.identity.model_family", identity.map(|identity| &identity.model_family)),
+        ("hello.identity.model_id", identity.map(|identity| &identity.model_id)),
+        ("hello.identity.model_hash", identity.map(|identity| &identity.model_hash)),
+        ("hello.identity.tokenizer_hash", identity.map(|identity| &identity.tokenizer_hash)),
+    ];
+    for (field, name) in names {
+        let len = name.map_or(0, String::len);
+        if len > ServerLimits::MAX_NAME {
+            let expected = format!("at most {} bytes", ServerLimits::MAX_NAME);
+            return Err(Error::new(ErrorClass::Handshake, field, expected, format!("{len} bytes")));
+        }
+    }
+    Ok(())
+}

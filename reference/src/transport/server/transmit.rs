@@ -1,0 +1,127 @@
+//! `POST /avp/v2/transmit`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::body::Incoming;
+use hyper::header::ACCEPT;
+use prost::Message as _;
+use serde_json::{Map, Value, json};
+
+use super::exchange::Exchange;
+use super::intake;
+use super::rate::Peer;
+use super::reply::{self, Reply};
+use crate::transport::agent::Agent;
+use crate::transport::binding::PROTOBUF_CONTENT_TYPE;
+use crate::transport::received::Received;
+use crate::transport::refusal::Refusal;
+
+/// Messages up to this size are judged where they came in, as they are decoded there.
+const JUDGED_IN_PLACE: u64 = 64 << 10;
+
+/// The answer as protobuf (AVP-HTTP-024).
+#[derive(Clone, PartialEq, prost::Message)]
+struct TransmitResponse {
+    #[prost(bool, tag = "1")]
+    success: bool,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(string, tag = "3")]
+    request_id: String,
+    #[prost(btree_map = "string, string", tag = "4")]
+    extra: std::collections::BTreeMap<String, String>,
+}
+
+/// Takes a message in (AVP-HTTP-006, 007). It is acknowledged as kept only once it is.
+pub(super) async fn answer(
+    exchange: &Arc<Exchange>,
+    peer: &Peer,
+    id: &str,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Reply, Refusal> {
+    let (received, in_flight) = intake::message(exchange, headers, body).await?;
+    let session = exchange.session(&received.metadata.session_id, peer)?;
+    let session_of_agent = session.clone();
+    let judge = move |agent: &dyn Agent| (agent.receive(&received, session_of_agent.as_deref()), received);
+    let (judged, received) = if in_flight.bytes() <= JUDGED_IN_PLACE {
+        judge(exchange.agent.as_ref())
+    } else {
+        let judging = Arc::clone(exchange);
+        intake::blocking(move || judge(judging.agent.as_ref())).await?
+    };
+    let told = judged?;
+    let (len, seen) = (received.len, received.diagnostics.len());
+
+    let mut reason = None;
+    match &session {
+        None if received.metadata.session_id.is_empty() => reason = Some("no session was named"),
+        None => reason = Some("the session is not known here"),
+        Some(_) if !received.is_context() => reason = Some("the message holds no context"),
+        Some(session) => {
+            if !exchange.kept.keep(&session.id, received, &exchange.sessions) {
+                let message = "no memory is left for contexts; some will expire";
+                return Err(Refusal::new(503, "busy", message).retry_after(30));
+            }
+        }
+    }
+    drop(in_flight);
+    exchange.metrics.message(reason.is_none());
+    tracing::debug!(
+        request = id,
+        bytes = len,
+        diagnostics = seen,
+        kept = reason.is_none(),
+        "message taken in"
+    );
+
+    let mut answer = Map::new();
+    answer.insert("success".to_owned(), json!(true));
+    answer.insert("request_id".to_owned(), json!(id));
+    answer.insert("kept".to_owned(), json!(reason.is_none()));
+    if let Some(reason) = reason {
+        answer.insert("reason".to_owned(), json!(reason));
+    }
+    for (key, value) in told {
+        answer.entry(key).or_insert(value);
+    }
+    let wants = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if wants.split(',').any(|one| one.split(';').next().unwrap_or_default().trim() == PROTOBUF_CONTENT_TYPE) {
+        return Ok(reply::whole(200, PROTOBUF_CONTENT_TYPE, protobuf(id, &answer)));
+    }
+    Ok(reply::json(200, &Value::Object(answer)))
+}
+
+/// The same names as in JSON; what protobuf has no field for goes to `extra`, as text.
+fn protobuf(id: &str, answer: &Map<String, Value>) -> Bytes {
+    let extra = answer
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "success" | "request_id" | "reason"))
+        .map(|(key, value)| {
+            (key.clone(), value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned))
+        })
+        .collect();
+    let message = answer.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
+    TransmitResponse { success: true, message, request_id: id.to_owned(), extra }.encode_to_vec().into()
+}
+
+/// Keeps what an agent made itself, e.g. the context behind an answer.
+///
+/// # Errors
+/// 503 when there is no room; 500 when the agent's message can't be read.
+pub(super) fn keep_own(
+    exchange: &Exchange,
+    session: &crate::session::Session,
+    bytes: Vec<u8>,
+) -> Result<(), Refusal> {
+    let limits =
+        crate::wire::Limits { max_message: u64::MAX, max_payload: u64::MAX, ..exchange.limits.message };
+    let received = Received::decode(bytes, limits)
+        .map_err(|error| Refusal::new(500, error.class.code(), "the agent's context can't be read"))?;
+    if exchange.kept.keep(&session.id, received, &exchange.sessions) {
+        return Ok(());
+    }
+    Err(Refusal::new(503, "busy", "no memory is left for contexts; some will expire").retry_after(30))
+}
