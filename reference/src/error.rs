@@ -71,6 +71,11 @@ impl ErrorClass {
         }
     }
 
+    /// The class of that name.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.code() == code)
+    }
+
     /// The name on the wire of ACP/1, e.g. `invalid_magic`.
     pub fn code(self) -> &'static str {
         match self {
@@ -106,6 +111,10 @@ pub struct Error {
     pub expected: String,
     /// What is there.
     pub found: String,
+    /// Status of the HTTP answer that was refused or that refuses, when the error comes from one (AVP-HTTP-020).
+    pub status: Option<u16>,
+    /// The class by which the peer itself names the error in that answer.
+    pub peer: Option<ErrorClass>,
 }
 
 impl Error {
@@ -116,7 +125,15 @@ impl Error {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> Self {
-        Self { class, field, offset: None, expected: expected.into(), found: found.into() }
+        Self {
+            class,
+            field,
+            offset: None,
+            expected: expected.into(),
+            found: found.into(),
+            status: None,
+            peer: None,
+        }
     }
 
     /// The same error, at a byte offset.
@@ -158,6 +175,7 @@ mod tests {
         for (index, class) in ErrorClass::ALL.into_iter().enumerate() {
             assert!(!ErrorClass::ALL[..index].contains(&class), "{class:?}");
             assert_eq!(class.parent().and_then(ErrorClass::parent), None);
+            assert_eq!(ErrorClass::from_code(class.code()), Some(class));
         }
     }
 }

@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use crate::error::{Error, ErrorClass, Result};
 
 /// An object's fields, with the class that a wrong one is refused with.
-pub(super) struct Fields<'a> {
-    pub(super) object: &'a Map<String, Value>,
-    pub(super) class: ErrorClass,
+pub(crate) struct Fields<'a> {
+    pub(crate) object: &'a Map<String, Value>,
+    pub(crate) class: ErrorClass,
 }
 
 impl<'a> Fields<'a> {
     /// Of a value that must be an object.
-    pub(super) fn of(value: &'a Value, class: ErrorClass, field: &'static str) -> Result<Self> {
+    pub(crate) fn of(value: &'a Value, class: ErrorClass, field: &'static str) -> Result<Self> {
         match value {
             Value::Object(object) => Ok(Self { object, class }),
             other => Err(Error::new(class, field, "an object", kind(other))),
@@ -20,7 +20,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The string under the last name of `field`; `None` when absent.
-    pub(super) fn string(&self, field: &'static str) -> Result<Option<&'a str>> {
+    pub(crate) fn string(&self, field: &'static str) -> Result<Option<&'a str>> {
         match self.get(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -29,7 +29,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The object under the last name of `field`; `None` when absent or null.
-    pub(super) fn object(&self, field: &'static str) -> Result<Option<&'a Map<String, Value>>> {
+    pub(crate) fn object(&self, field: &'static str) -> Result<Option<&'a Map<String, Value>>> {
         match self.get(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(object)) => Ok(Some(object)),
@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value under the last name of `field`.
-    pub(super) fn get(&self, field: &'static str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, field: &'static str) -> Option<&'a Value> {
         self.object.get(field.rsplit('.').next().unwrap_or(field))
     }
 }

@@ -98,6 +98,17 @@ impl Decoder {
         self.decode_whole(header, message, input.len(), check)
     }
 
+    /// Metadata and dialect, of a message whose payload isn't there.
+    pub(super) fn head(&self, header: &Header, section: &[u8]) -> Result<(Metadata, Dialect)> {
+        let flags = Flags(header.flags);
+        let mut raw = RawMetadata::parse(section, HEADER_LEN)?;
+        let (dialect, _) = self.settle(flags, &raw);
+        if dialect == Dialect::V01 {
+            raw = RawMetadata::parse_v01(section, HEADER_LEN)?;
+        }
+        Ok((raw.resolve(dialect, flags.compressed())?, dialect))
+    }
+
     /// What can be refused by the header alone.
     pub(super) fn check_header(&self, header: &Header) -> Result<()> {
         let Limits { max_message, max_metadata, .. } = self.limits;

@@ -23,6 +23,7 @@ mod frame;
 #[allow(missing_docs, unreachable_pub, unused_qualifications, dead_code, clippy::all, clippy::use_self)]
 #[rustfmt::skip]
 pub(crate) mod generated;
+mod head;
 mod header;
 mod hybrid;
 mod limits;
@@ -42,6 +43,7 @@ pub use diagnostic::{Diagnostic, DiagnosticCode};
 pub use dialect::{Dialect, DialectChoice};
 pub use encoder::{Encoder, Vectored};
 pub use enums::{DataType, Mode, PayloadType};
+pub use head::Head;
 pub use header::{Flags, HEADER_LEN, Header, MAGIC, MAX_BODY_LEN, VERSION};
 pub use hybrid::{ChunkKind, ChunkSpan, HybridChunk, MAX_HYBRID_CHUNKS};
 pub use limits::{
