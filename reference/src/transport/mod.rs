@@ -13,6 +13,7 @@
 pub mod agent;
 pub mod binding;
 pub mod budget;
+pub mod client;
 pub mod limits;
 pub mod received;
 pub mod refusal;
@@ -22,6 +23,7 @@ pub mod tls;
 pub mod tokens;
 
 pub use agent::{Agent, Answer, Prompt, Question};
+pub use client::{Client, ClientOptions};
 pub use limits::ServerLimits;
 pub use received::Received;
 pub use refusal::Refusal;
