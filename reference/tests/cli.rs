@@ -219,7 +219,7 @@ fn size() {
 }
 
 /// With the commands of every feature.
-#[cfg(feature = "model")]
+#[cfg(all(feature = "model", feature = "http"))]
 #[test]
 fn help() {
     check(

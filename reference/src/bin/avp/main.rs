@@ -5,16 +5,22 @@ mod encode;
 mod files;
 #[cfg(feature = "model")]
 mod generate;
+#[cfg(feature = "http")]
+mod handshake;
 mod hash;
 mod inspect;
 mod json;
 #[cfg(feature = "files")]
 mod models;
-#[cfg(feature = "files")]
+#[cfg(any(feature = "files", feature = "http"))]
 mod progress;
+#[cfg(feature = "http")]
+mod remote;
 mod resolve;
 #[cfg(feature = "model")]
 mod runtime;
+#[cfg(feature = "http")]
+mod send;
 mod size;
 mod style;
 #[cfg(feature = "model")]
@@ -36,6 +42,8 @@ Examples:
   avp models pull smollm2-135m-instruct      fetch a model (feature files)
   avp think \"Plan it.\" -m MODEL -o plan.avp  latent steps, and a context for others (feature model)
   avp generate \"Do it.\" -m MODEL --context plan.avp
+  avp handshake https://b.example --identity config.json   how we would talk (feature http)
+  avp send plan.avp --to https://b.example --ask \"Do it.\"
 
 A file named - is standard input or output.
 
@@ -63,6 +71,10 @@ enum Command {
     Think(think::Args),
     #[cfg(feature = "model")]
     Generate(generate::Args),
+    #[cfg(feature = "http")]
+    Handshake(handshake::Args),
+    #[cfg(feature = "http")]
+    Send(send::Args),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +91,10 @@ fn main() -> ExitCode {
         Command::Think(args) => think::run(&args),
         #[cfg(feature = "model")]
         Command::Generate(args) => generate::run(&args),
+        #[cfg(feature = "http")]
+        Command::Handshake(args) => handshake::run(&args),
+        #[cfg(feature = "http")]
+        Command::Send(args) => send::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use avp::session::json::{Json, JsonLimits};
 use avp::session::{Hello, ModelIdentity, Resolution, Vocabulary, resolve};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{files, hash, json};
 
@@ -71,7 +71,7 @@ fn vocabulary(text: &str) -> avp::Result<Vocabulary<'_>> {
 
 /// An identity has `model_family` or `model_hash`; a hello has `identity`; anything else is a configuration, with its
 /// labels in the order that they have in memory.
-fn read_identity(path: &Path) -> anyhow::Result<ModelIdentity> {
+pub(crate) fn read_identity(path: &Path) -> anyhow::Result<ModelIdentity> {
     let text = files::read_text(path)?;
     let mut value = Json::parse(&text, &JsonLimits::CONFIG)?;
     if value.get("identity").is_some() || value.get("agent_id").is_some() {
@@ -90,8 +90,12 @@ fn read_identity(path: &Path) -> anyhow::Result<ModelIdentity> {
 }
 
 fn as_json(resolution: &Resolution) -> String {
+    json::text(&to_json(resolution))
+}
+
+pub(crate) fn to_json(resolution: &Resolution) -> Value {
     let diagnostics: Vec<_> = resolution.diagnostics.iter().map(|found| found.code()).collect();
-    json::text(&json!({
+    json!({
         "session_id": resolution.session_id.as_str(),
         "mode": resolution.mode.as_str(),
         "avp_map_id": resolution.avp_map_id,
@@ -99,10 +103,10 @@ fn as_json(resolution: &Resolution) -> String {
         "local": resolution.local,
         "remote": resolution.remote,
         "diagnostics": diagnostics,
-    }))
+    })
 }
 
-fn as_text(resolution: &Resolution) -> String {
+pub(crate) fn as_text(resolution: &Resolution) -> String {
     let map = if resolution.avp_map_id.is_empty() { "none" } else { &resolution.avp_map_id };
     let mut text = format!(
         "mode     {}\nrule     {}\nmap      {map}\nsession  {}\n",
