@@ -143,6 +143,13 @@ fn debugbench_in_full() {
     let share = theirs as f64 / items.len() as f64;
     assert!((share - 0.765).abs() < 3.0 * (0.765_f64 * 0.235 / 400.0).sqrt(), "{share}");
     assert_eq!(count(&buggy).0, 0);
+    for (name, cheat) in [("exit", "import os\nos._exit(0)"), ("nothing", "class Solution:\n    pass")] {
+        let scores: Vec<Score> = timed(name, items.len(), || {
+            items.par_iter().map(|item| debugbench::score(item, cheat, &sandbox)).collect()
+        });
+        eprintln!("{name} (ours, upstream's): {:?} of {}", count(&scores), items.len());
+        assert_eq!(count(&scores).0, 0);
+    }
 }
 
 #[test]
