@@ -115,7 +115,7 @@ fn humaneval_in_full_in_every_form() {
 }
 
 #[test]
-#[ignore = "about ten minutes: all of DebugBench, its solutions and its faults"]
+#[ignore = "about twenty minutes: all of DebugBench, its solutions, its faults, and two cheats"]
 fn debugbench_in_full() {
     let Some(sandbox) = walls::sandbox() else { return };
     let Some(values) = file("debugbench/debugbench_python3.jsonl") else { return };

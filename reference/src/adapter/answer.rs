@@ -126,7 +126,11 @@ impl<'a> Reply<'a> {
                 return Ok(());
             }
             Self::Err(error) => {
-                json!({"id": id, "err": {"code": error.class.code(), "detail": error.to_string()}})
+                let mut told = json!({"code": error.class.code(), "detail": error.to_string()});
+                if let Some(status) = error.status {
+                    told["status"] = json!(status);
+                }
+                json!({"id": id, "err": told})
             }
             Self::Unsupported(why) => json!({"id": id, "unsupported": why}),
             Self::Fault(text) => json!({"id": id, "fault": text}),

@@ -10,6 +10,8 @@ mod frame;
 mod handshake;
 mod hashes;
 mod hello;
+#[cfg(feature = "http")]
+mod http;
 mod inspect;
 mod kv;
 mod maps;

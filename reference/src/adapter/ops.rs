@@ -1,6 +1,8 @@
 //! Which operations there are. What `hello` declares is read off this table.
 
 use super::answer::Outcome;
+#[cfg(feature = "http")]
+use super::http;
 #[cfg(feature = "model")]
 use super::model;
 use super::request::Request;
@@ -88,6 +90,14 @@ const OPS: &[(&str, Handler)] = &[
     ("connector_info", model::connector_info),
     #[cfg(feature = "model")]
     ("transfer", transfer::transfer),
+    #[cfg(feature = "http")]
+    ("serve", http::serve),
+    #[cfg(feature = "http")]
+    ("unserve", http::unserve),
+    #[cfg(feature = "http")]
+    ("call", http::call),
+    #[cfg(feature = "http")]
+    ("logs", http::logs),
     #[cfg(target_os = "linux")]
     ("rss", process::rss),
     #[cfg(test)]

@@ -30,13 +30,19 @@ pub(super) async fn answer(
     let message = TextMessage::from_text(&text)?;
     drop(text);
     let session = exchange.session(&message.session_id, peer)?;
+    let unknown = session.is_none() && !message.session_id.is_empty();
     // Before it waits: a question that makes no sense is told so at once.
     let mut question = Question::of_text(message, session.clone(), None)?;
     let place = Place::wait(exchange).await?;
     question.context = session.as_ref().and_then(|session| exchange.kept.of(&session.id));
     let mut answered = answering::ask(exchange, place, question, |_| ControlFlow::Continue(())).await?;
     let kept = keep(exchange, session.as_deref(), &mut answered)?;
-    Ok(reply::json(200, &to_json(session.as_deref(), kept, answered)))
+    let mut body = to_json(session.as_deref(), kept, answered);
+    if unknown {
+        // Whoever named the session means something to stand behind the answer, and nothing does.
+        body["context"] = Value::Null;
+    }
+    Ok(reply::json(200, &body))
 }
 
 /// Keeps the context behind an answer, where the agent gave one. Whether it is kept.
