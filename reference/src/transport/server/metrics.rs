@@ -16,8 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
 
 use super::exchange::Exchange;
 use super::reply::{self, Reply};
@@ -28,6 +28,10 @@ use crate::transport::refusal::Refusal;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// A scrape is one short request.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Scrapes at a time: one comes every few seconds.
+const MAX_SCRAPES: usize = 16;
+/// How long to wait when the system gives no connection, e.g. for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// From 100 µs to 100 s.
 const BUCKETS: (f64, f64, u16) = (1e-4, 4.0, 11);
 
@@ -155,12 +159,17 @@ pub(super) async fn serve(
     exchange: Arc<Exchange>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let room = Arc::new(Semaphore::new(MAX_SCRAPES));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stopped.wait_for(|&stopped| stopped) => return,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
         let exchange = Arc::clone(&exchange);
         let answer = service_fn(move |request: Request<Incoming>| {
             let reply = scraped(&exchange, &request);
@@ -171,7 +180,10 @@ pub(super) async fn serve(
             .header_read_timeout(SCRAPE_TIMEOUT)
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), answer);
-        tokio::spawn(timeout(2 * SCRAPE_TIMEOUT, connection));
+        tokio::spawn(async move {
+            let _place = place;
+            timeout(2 * SCRAPE_TIMEOUT, connection).await
+        });
     }
 }
 

@@ -36,10 +36,13 @@ impl Running {
         let (address, metrics) = (server.address(), server.metrics_address());
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
-            runtime.block_on(server.serve(async {
+            let ended = runtime.block_on(server.serve(async {
                 // Dropping the other end stops as well.
                 let _ = stopped.await;
-            }))
+            }));
+            // Dropped, it would wait for an agent that is in the midst of an answer, however long that takes.
+            runtime.shutdown_background();
+            ended
         };
         let thread =
             std::thread::Builder::new().name("avp-server".to_owned()).spawn(serve).map_err(failed)?;
