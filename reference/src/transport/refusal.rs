@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorClass};
 pub struct Refusal {
     /// Status code of HTTP.
     pub status: u16,
-    /// The class, as ACP/1 names it, or one of the binding's own: `unauthorized`, `rate_limited`, `busy`, `timeout`.
+    /// The class, as ACP/1 names it, or one of the binding's own: `unauthorized`, `forbidden`, `rate_limited`, `busy`, `timeout`.
     pub code: &'static str,
     /// For people. Never holds bytes of a payload or text of a message.
     pub message: String,

@@ -1,6 +1,6 @@
 //! What holds for every request, whatever its path.
 
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use hyper::{HeaderMap, Method};
 
 use super::connection::From;
@@ -15,12 +15,21 @@ use crate::transport::tokens::bearer;
 /// Whether the peer may ask, and not too often.
 ///
 /// # Errors
-/// 401 without a token that the server knows (AVP-HTTP-019), 429 for too many requests (AVP-SEC-009) or too many guesses.
+/// 401 without a token that the server knows (AVP-HTTP-019), 403 for a web page at a server without tokens, 429 for too many requests (AVP-SEC-009) or too many guesses.
 pub(super) fn admit(exchange: &Exchange, from: From, headers: &HeaderMap) -> Result<Peer, Refusal> {
     let address = Peer::of_address(from.0);
     let peer = if exchange.tokens.is_empty() {
+        // A browser lets any page ask any server on its own machine; the page has no token, but then none is needed.
+        if headers.contains_key(ORIGIN) {
+            let message = "web pages are answered by servers with tokens alone";
+            return Err(Refusal::new(403, "forbidden", message));
+        }
         address
     } else {
+        // Two of them would leave it to chance which one a proxy in front has looked at.
+        if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(Refusal::new(401, "unauthorized", "one bearer token is required, not several"));
+        }
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
         let name = given.and_then(|secret| exchange.tokens.name_of(secret));
         match (given, name) {
