@@ -21,6 +21,8 @@ pub struct ServerLimits {
     pub max_kept: u64,
     /// Open connections. Further ones are closed as they come.
     pub max_connections: usize,
+    /// Open connections of one address, of IPv6 of its first 64 bits. Further ones are closed as they come.
+    pub max_connections_of_one: usize,
     /// Requests that are worked on at a time. Beyond: 503.
     pub max_requests: usize,
     /// Streams of one HTTP/2 connection at a time.
@@ -46,6 +48,9 @@ pub struct ServerLimits {
     pub min_body_rate: u64,
     /// From the end of a request's body to its answer.
     pub answer_timeout: Duration,
+    /// Until a peer takes what there is of an answer; of a long one also as long as [`Self::min_body_rate`] gives it.
+    /// Whoever asks and never reads holds a connection for as long as it likes otherwise.
+    pub send_timeout: Duration,
     /// How long running requests may take to end once the server is asked to stop.
     pub shutdown_timeout: Duration,
     /// Requests a second of one peer, when limited (AVP-SEC-009): a peer is a token's name, or an address without one.
@@ -61,6 +66,9 @@ impl ServerLimits {
     pub const MAX_KEPT: u64 = 2 << 30;
     /// Default of [`Self::max_connections`]: within the 1024 file descriptors that a process may have by default.
     pub const MAX_CONNECTIONS: usize = 512;
+    /// Default of [`Self::max_connections_of_one`]: half of all, so that nobody shuts others out alone. A proxy in front has
+    /// one address for everybody and needs more.
+    pub const MAX_CONNECTIONS_OF_ONE: usize = 256;
     /// Default of [`Self::max_requests`].
     pub const MAX_REQUESTS: usize = 256;
     /// Default of [`Self::max_streams`]: what RFC 9113 asks servers to allow at least.
@@ -96,6 +104,7 @@ impl ServerLimits {
         let most = Semaphore::MAX_PERMITS / 2;
         for (field, count) in [
             ("limits.max_connections", self.max_connections),
+            ("limits.max_connections_of_one", self.max_connections_of_one),
             ("limits.max_requests", self.max_requests),
             ("limits.max_answers", self.max_answers),
             ("limits.max_waiting", self.max_waiting.max(1)),
@@ -131,6 +140,7 @@ impl Default for ServerLimits {
             max_in_flight: Self::MAX_IN_FLIGHT,
             max_kept: Self::MAX_KEPT,
             max_connections: Self::MAX_CONNECTIONS,
+            max_connections_of_one: Self::MAX_CONNECTIONS_OF_ONE,
             max_requests: Self::MAX_REQUESTS,
             max_streams: Self::MAX_STREAMS,
             max_sessions: Self::MAX_SESSIONS,
@@ -143,6 +153,7 @@ impl Default for ServerLimits {
             body_idle_timeout: Duration::from_secs(10),
             min_body_rate: 16 << 10,
             answer_timeout: Duration::from_secs(300),
+            send_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
             rate: None,
         }

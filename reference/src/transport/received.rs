@@ -7,6 +7,10 @@ use super::budget::Permit;
 use crate::error::Result;
 use crate::wire::{Decoder, Diagnostic, Dialect, Header, Limits, Metadata, Mode, PayloadType};
 
+/// What decoded metadata takes in memory for a byte on the wire, at most: an entry of `extra` with a name of two letters takes
+/// 7 bytes there and some 130 here.
+const DECODED_METADATA: u64 = 24;
+
 /// A decoded message that owns the bytes that came, or what they inflated to; never both.
 #[derive(Debug)]
 pub struct Received {
@@ -56,9 +60,15 @@ impl Received {
         &self.bytes[self.payload.clone()]
     }
 
-    /// Bytes that it holds in memory, the metadata aside.
+    /// Bytes that it holds in memory: the metadata by a bound, since many small entries take far more than they had on the
+    /// wire.
     pub fn held(&self) -> u64 {
-        self.bytes.capacity() as u64
+        self.bytes.capacity() as u64 + Self::metadata_bound(&self.header)
+    }
+
+    /// Bytes that the metadata of such a message takes in memory at most.
+    pub(crate) fn metadata_bound(header: &Header) -> u64 {
+        u64::from(header.metadata_length).saturating_mul(DECODED_METADATA)
     }
 
     /// Ties a permit to it: what it holds is given back when it goes.

@@ -22,6 +22,7 @@ use super::{handshake, intake, text};
 use crate::session::{NewSession, Session, SessionMode};
 use crate::transport::agent::Question;
 use crate::transport::binding::SESSION_HEADER;
+use crate::transport::budget::Permit;
 
 /// Pieces of text that may wait to be sent. When they are too many, the model waits.
 const PIECES: usize = 64;
@@ -38,8 +39,8 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Reply, ChatError> {
-    let bytes = intake::json(exchange, headers, body).await?;
-    let header = headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
+    let (bytes, in_flight) = intake::json(exchange, headers, body).await?;
+    let header = session_header(headers)?;
     let request = ChatRequest::parse(&bytes, header)?;
     drop(bytes);
     request.check_model(&model_names(exchange.agent.as_ref()))?;
@@ -57,13 +58,27 @@ pub(super) async fn answer(
     if let Some(events) = events {
         let (sender, mut reply) = reply::pieces(EVENT_STREAM_CONTENT_TYPE);
         reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        let streaming = Streaming { exchange: Arc::clone(exchange), session, events, sender };
+        let streaming =
+            Streaming { exchange: Arc::clone(exchange), session, events, sender, _in_flight: in_flight };
         tokio::spawn(streaming.run(place, question));
         return Ok(reply);
     }
     let mut answer = answering::ask(exchange, place, question, |_| ControlFlow::Continue(())).await?;
     let avp = kept(exchange, session.as_deref(), &mut answer)?;
     Ok(reply::json(200, &completion.body(&answer, &avp)))
+}
+
+/// The session that the headers name.
+///
+/// # Errors
+/// 400 when they name several, or one that is no text: answered without a session, it would be answered wrongly.
+fn session_header(headers: &HeaderMap) -> Result<Option<&str>, ChatError> {
+    let mut all = headers.get_all(SESSION_HEADER).iter();
+    match (all.next().map(HeaderValue::to_str), all.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(one)), None) => Ok(Some(one)),
+        _ => Err(ChatError::invalid("avp.session_id", "the header AVP-Session-ID is to be one visible text")),
+    }
 }
 
 /// A session for a conversation that is to be kept and names none: of the agent with itself.
@@ -95,6 +110,7 @@ struct Streaming {
     session: Option<Arc<Session>>,
     events: EventStream,
     sender: Sender<Bytes>,
+    _in_flight: Permit,
 }
 
 impl Streaming {
@@ -152,7 +168,7 @@ impl Streaming {
 
     /// False when the peer has gone, or reads nothing: what is never read would hold the answer for ever.
     async fn send(&mut self, events: String) -> bool {
-        let sent = timeout(self.exchange.limits.answer_timeout, self.sender.send_data(events.into())).await;
+        let sent = timeout(self.exchange.limits.send_timeout, self.sender.send_data(events.into())).await;
         if sent.is_err() {
             self.exchange.metrics.refuse("slow_reader");
         }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
@@ -11,14 +10,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::activity::{Activity, Running, Sending};
 use super::exchange::Exchange;
+use super::guests::Guest;
 use super::preface;
+use super::rate::Peer;
 use super::routes;
+use super::stall::Stalling;
 use crate::error::{Error, ErrorClass, Result};
 use crate::transport::tls::ServerTls;
 
@@ -38,6 +41,8 @@ const MAX_RESETS: usize = 64;
 /// A peer of HTTP/2 that does not answer a ping in time is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often within [`ServerLimits::send_timeout`](crate::transport::ServerLimits) answers are looked at that nobody takes.
+const UNREAD_LOOKS: u32 = 4;
 /// For what is left to be written once a connection is told to end.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -71,12 +76,15 @@ pub(super) async fn accept(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+        let from = From(address.ip());
+        let guest = exchange.guests.admit(Peer::of_address(from.0));
+        let (Some(guest), Ok(place)) = (guest, Arc::clone(&room).try_acquire_owned()) else {
             exchange.metrics.refuse("connections");
             continue;
         };
         let connection = Connection {
-            from: From(address.ip()),
+            from,
+            guest,
             exchange: Arc::clone(&exchange),
             stopped: stopping.subscribe(),
             activity: Arc::default(),
@@ -101,52 +109,9 @@ pub(super) async fn accept(
     ))
 }
 
-/// Requests of a connection.
-#[derive(Default)]
-struct Activity {
-    running: AtomicUsize,
-    begun: AtomicUsize,
-    changed: Notify,
-}
-
-/// Counts one request for as long as it lives.
-struct Running(Arc<Activity>);
-
-impl Running {
-    fn of(activity: &Arc<Activity>) -> Self {
-        activity.running.fetch_add(1, Ordering::Relaxed);
-        activity.begun.fetch_add(1, Ordering::Relaxed);
-        activity.changed.notify_one();
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-        self.0.changed.notify_one();
-    }
-}
-
-impl Activity {
-    /// Returns once there was no request for too long.
-    async fn quiet(&self, first: Duration, next: Duration) {
-        loop {
-            let changed = self.changed.notified();
-            if self.running.load(Ordering::Relaxed) > 0 {
-                changed.await;
-                continue;
-            }
-            let limit = if self.begun.load(Ordering::Relaxed) == 0 { first } else { next };
-            if timeout(limit, changed).await.is_err() && self.running.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-        }
-    }
-}
-
 struct Connection {
     from: From,
+    guest: Guest,
     exchange: Arc<Exchange>,
     stopped: watch::Receiver<bool>,
     activity: Arc<Activity>,
@@ -154,44 +119,61 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
+    async fn run(mut self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Small answers go out at once; without it they wait for the peer's next acknowledgement.
         let _ = stream.set_nodelay(true);
-        let _counted = self.exchange.metrics.connection();
-        let limits = &self.exchange.limits;
-        let (tls_timeout, header_timeout) = (limits.tls_timeout, limits.header_timeout);
+        let exchange = Arc::clone(&self.exchange);
+        let _counted = exchange.metrics.connection();
+        let limits = &exchange.limits;
+        let stream = Stalling::new(stream, limits.send_timeout);
         match acceptor {
-            Some(acceptor) => match timeout(tls_timeout, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    self.speak(http2, stream).await;
+            Some(acceptor) => {
+                let accepted = timeout(limits.tls_timeout, acceptor.accept(stream));
+                match self.unless_stopped(accepted).await {
+                    Some(Ok(Ok(stream))) => {
+                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        self.speak(http2, stream).await;
+                    }
+                    Some(Ok(Err(error))) => {
+                        exchange.metrics.refuse("tls");
+                        tracing::debug!(%error, "no TLS");
+                    }
+                    Some(Err(_)) => exchange.metrics.refuse("tls_timeout"),
+                    None => {}
                 }
-                Ok(Err(error)) => {
-                    self.exchange.metrics.refuse("tls");
-                    tracing::debug!(%error, "no TLS");
-                }
-                Err(_) => self.exchange.metrics.refuse("tls_timeout"),
-            },
-            None => match timeout(header_timeout, preface::read(stream)).await {
-                Ok(Ok((http2, stream))) => self.speak(http2, stream).await,
-                Ok(Err(_)) => {}
-                Err(_) => self.exchange.metrics.refuse("header_timeout"),
+            }
+            None => match self.unless_stopped(timeout(limits.header_timeout, preface::read(stream))).await {
+                Some(Ok(Ok((http2, stream)))) => self.speak(http2, stream).await,
+                Some(Ok(Err(_))) | None => {}
+                Some(Err(_)) => exchange.metrics.refuse("header_timeout"),
             },
         }
     }
 
+    /// `None` when the server stops before: who has not asked anything yet is owed nothing.
+    async fn unless_stopped<T>(&mut self, what: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = what => Some(done),
+            _ = self.stopped.wait_for(|&stopped| stopped) => None,
+        }
+    }
+
     async fn speak(self, http2: bool, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { from, exchange, stopped, activity, place } = self;
+        let Self { from, guest, exchange, stopped, activity, place } = self;
         let limits = exchange.limits.clone();
+        let exchange_of_connection = Arc::clone(&exchange);
         let service = service_fn({
             let activity = Arc::clone(&activity);
             move |request: Request<Incoming>| {
                 let running = Running::of(&activity);
+                let sending = Sending::of(&activity);
                 let exchange = Arc::clone(&exchange);
                 async move {
+                    let limits = exchange.limits.clone();
                     let answer = routes::answer(exchange, from, request).await;
                     // The answer's body counts as well: a chat completion streams for as long as the model writes.
-                    Ok::<_, std::convert::Infallible>(answer.map(|body| body.with(running)))
+                    let answer = answer.map(|body| body.with(running).sent(sending, &limits));
+                    Ok::<_, std::convert::Infallible>(answer)
                 }
             }
         });
@@ -211,7 +193,12 @@ impl Connection {
                 .serve_connection(io, service);
             let end = hyper::server::conn::http2::Connection::graceful_shutdown;
             let quiet = activity.quiet(limits.header_timeout, limits.idle_timeout);
-            until(connection, end, quiet, stopped).await;
+            // What waits for the peer's permission to send is not written to any socket, so nothing there stalls.
+            let unread = activity.unread(limits.send_timeout / UNREAD_LOOKS);
+            tokio::select! {
+                () = until(connection, end, quiet, stopped) => {}
+                () = unread => exchange_of_connection.metrics.refuse("slow_reader"),
+            }
         } else {
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -224,7 +211,7 @@ impl Connection {
             let never = std::future::pending();
             until(connection, end, never, stopped).await;
         }
-        drop(place);
+        drop((place, guest));
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::ServerOptions;
 use super::chat::unix_time;
+use super::guests::Guests;
 use super::kept::Kept;
 use super::metrics::Metrics;
 use super::rate::{Peer, Rate};
@@ -31,10 +32,14 @@ pub(super) struct Exchange {
     pub(super) kept: Kept,
     pub(super) rate: Rate,
     pub(super) metrics: Metrics,
+    /// Connections of each address.
+    pub(super) guests: Arc<Guests>,
     /// Bytes of messages on their way in.
     pub(super) in_flight: Arc<Budget>,
     /// Requests that may still begin.
     pub(super) room: Arc<Semaphore>,
+    /// Work on other threads.
+    pub(super) working: Arc<Semaphore>,
     /// Questions that may run, and those that may wait for it.
     pub(super) answering: Arc<Semaphore>,
     pub(super) waiting: Arc<Semaphore>,
@@ -58,8 +63,10 @@ impl Exchange {
             kept: Kept::new(limits.max_kept),
             rate: Rate::new(limits.rate),
             metrics: Metrics::default(),
+            guests: Guests::new(limits.max_connections_of_one),
             in_flight: Budget::new(limits.max_in_flight),
             room: Arc::new(Semaphore::new(limits.max_requests)),
+            working: Arc::new(Semaphore::new(limits.max_requests)),
             answering: Arc::new(Semaphore::new(limits.max_answers)),
             waiting: Arc::new(Semaphore::new(limits.max_answers + limits.max_waiting)),
             begun: unix_time(),

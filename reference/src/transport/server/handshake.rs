@@ -22,12 +22,13 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Reply, Refusal> {
-    let text = intake::json(exchange, headers, body).await?;
+    let (text, in_flight) = intake::json(exchange, headers, body).await?;
     let hello = Hello::from_text(&text)?;
     check_names(&hello)?;
     let resolving = Arc::clone(exchange);
     // Vocabularies may have to be counted.
-    let (hello, resolution) = intake::blocking(move || {
+    let (hello, resolution) = intake::blocking(exchange, move || {
+        let _in_flight = in_flight;
         let resolution = resolving.agent.resolve(&hello);
         (hello, resolution)
     })

@@ -1,5 +1,7 @@
 //! Bodies in, within bounds and in time.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use crate::error::{Error, ErrorClass};
 use crate::transport::budget::Permit;
 use crate::transport::received::Received;
 use crate::transport::refusal::Refusal;
-use crate::wire::{Decoder, StreamDecoder};
+use crate::wire::{Decoder, Header, StreamDecoder};
 
 /// Messages up to this size are decoded where they came in: handing them to another thread takes longer.
 const DECODED_IN_PLACE: usize = 64 << 10;
@@ -76,35 +78,43 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A whole body of JSON.
+/// A whole body of JSON, and what it takes of the memory for bodies: to be held for as long as what is read from it.
 ///
 /// # Errors
 /// 413 when it is too long, before it is read if its headers say so (AVP-SEC-008); 408 when it comes too slowly.
-pub(super) async fn json(exchange: &Exchange, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Refusal> {
+pub(super) async fn json(
+    exchange: &Exchange,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(Bytes, Permit), Refusal> {
     let max = exchange.limits.max_json;
     if let Some(len) = announced(headers).filter(|&len| len > max) {
         return Err(too_large("body", max, format!("{len} bytes")));
     }
     let mut pieces = Pieces::of(body, exchange);
     let mut permit = exchange.in_flight.permit();
-    let Some(first) = pieces.next().await? else { return Ok(Bytes::new()) };
-    if first.len() as u64 > max {
-        return Err(too_large("body", max, "more".to_owned()));
-    }
-    let Some(second) = pieces.next().await? else { return Ok(first) };
-    let mut all = [first, second].concat();
-    loop {
-        if all.len() as u64 > max {
+    let mut first = Bytes::new();
+    let mut all = Vec::new();
+    while let Some(piece) = pieces.next().await? {
+        let len = first.len() + all.len() + piece.len();
+        if len as u64 > max {
             return Err(too_large("body", max, "more".to_owned()));
         }
-        if !permit.reach(all.capacity() as u64) {
+        // Before it grows. What it grows from is there until it has.
+        let room = if all.capacity() < len { 2 * len } else { all.capacity() };
+        if !permit.reach(room as u64) {
             return Err(no_room());
         }
-        match pieces.next().await? {
-            Some(piece) => all.extend_from_slice(&piece),
-            None => return Ok(all.into()),
+        if first.is_empty() && all.is_empty() {
+            first = piece;
+            continue;
         }
+        all.reserve_exact(room - all.len());
+        all.extend_from_slice(&std::mem::take(&mut first));
+        all.extend_from_slice(&piece);
     }
+    // Most bodies come in one piece, which nobody has to copy.
+    Ok((if all.is_empty() { first } else { all.into() }, permit))
 }
 
 /// A message, refused as soon as what has come of it can't be the start of a good one (AVP-SEC-010).
@@ -145,30 +155,53 @@ pub(super) async fn message(
         }
         break whole;
     };
-    // What a compressed payload inflates to is held as well, while it inflates.
+    // What a compressed payload inflates to is held as well, while it inflates; and what metadata decodes to.
     let inflated = crate::wire::inflated_bound(&whole, limits)?;
-    if !permit.reach(whole.capacity() as u64 + inflated) {
+    let metadata = Received::metadata_bound(&Header::parse(&whole)?);
+    if !permit.reach(whole.capacity() as u64 + inflated + metadata) {
         return Err(no_room());
     }
-    let received = if whole.len() + inflated as usize <= DECODED_IN_PLACE {
-        Received::decode(whole, limits)?
+    let (received, mut permit) = if whole.len() + inflated as usize <= DECODED_IN_PLACE {
+        (Received::decode(whole, limits)?, permit)
     } else {
-        blocking(move || Received::decode(whole, limits)).await??
+        // With the permit: a peer that goes away meanwhile does not end the work.
+        blocking(exchange, move || (Received::decode(whole, limits), permit))
+            .await
+            .and_then(|(received, permit)| Ok((received?, permit)))?
     };
-    let shrunk = permit.reach(received.held());
-    debug_assert!(shrunk, "less is always to be had");
+    if !permit.reach(received.held()) {
+        return Err(no_room());
+    }
     Ok((received, permit))
 }
 
-/// Does what takes long on a thread that may be blocked.
+/// Does what takes long on a thread that may be blocked, and no more of it at a time than there may be requests: work goes on
+/// when its peer has gone, and a peer may ask and go as fast as it can.
 ///
 /// # Errors
 /// 500 when it panics. The panic's text stays here: it may quote what a peer sent.
 pub(super) async fn blocking<T: Send + 'static>(
+    exchange: &Exchange,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
-        tracing::error!("a request's work panicked");
-        Refusal::new(500, "internal", "the server failed; it goes on with other requests")
-    })
+    let place = Arc::clone(&exchange.working).acquire_owned().await.map_err(|_| panicked())?;
+    let work = move || {
+        let _place = place;
+        work()
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| panicked())
+}
+
+/// The same where it is, for what takes no time.
+///
+/// # Errors
+/// 500 when it panics.
+pub(super) fn in_place<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    // What the work has seen is either dropped with it or the agent's own, which is told to outlive its panics.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| panicked())
+}
+
+fn panicked() -> Refusal {
+    tracing::error!("a request's work panicked");
+    Refusal::new(500, "internal", "the server failed; it goes on with other requests")
 }

@@ -6,12 +6,14 @@
 //!       handshake ─▶ Sessions        transmit ─▶ intake (bounded) ─▶ Agent::receive ─▶ Kept ◀─ text, chat ─▶ Agent::answer
 //! ```
 
+mod activity;
 mod answering;
 pub mod chat;
 mod chat_route;
 mod connection;
 mod exchange;
 mod guard;
+mod guests;
 mod handshake;
 mod intake;
 mod kept;
@@ -21,6 +23,7 @@ mod rate;
 mod reply;
 mod routes;
 mod running;
+mod stall;
 mod text;
 mod transmit;
 

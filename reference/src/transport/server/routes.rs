@@ -172,5 +172,6 @@ async fn routed(
             return Err(Refusal::new(404, "invalid_argument", "no such path").into());
         }
     };
-    Ok(reply.map(|body| body.with(place)))
+    // What is answered in whole is done: a peer that does not take its answer takes up no place of others.
+    Ok(reply.map(|body| if body.is_in_pieces() { body.with(place) } else { body }))
 }

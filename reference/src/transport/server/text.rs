@@ -23,7 +23,7 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Reply, Refusal> {
-    let text = intake::json(exchange, headers, body).await?;
+    let (text, _in_flight) = intake::json(exchange, headers, body).await?;
     if !exchange.agent.answers() {
         return Err(Refusal::new(501, "engine_unavailable", "this agent answers no text"));
     }

@@ -45,12 +45,16 @@ pub(super) async fn answer(
     let (received, in_flight) = intake::message(exchange, headers, body).await?;
     let session = exchange.session(&received.metadata.session_id, peer)?;
     let session_of_agent = session.clone();
-    let judge = move |agent: &dyn Agent| (agent.receive(&received, session_of_agent.as_deref()), received);
-    let (judged, received) = if in_flight.bytes() <= JUDGED_IN_PLACE {
-        judge(exchange.agent.as_ref())
+    let small = in_flight.bytes() <= JUDGED_IN_PLACE;
+    let judge = move |agent: &dyn Agent| {
+        let judged = agent.receive(&received, session_of_agent.as_deref());
+        (judged, received, in_flight)
+    };
+    let (judged, received, in_flight) = if small {
+        intake::in_place(|| judge(exchange.agent.as_ref()))?
     } else {
         let judging = Arc::clone(exchange);
-        intake::blocking(move || judge(judging.agent.as_ref())).await?
+        intake::blocking(exchange, move || judge(judging.agent.as_ref())).await?
     };
     let told = judged?;
     let (len, seen) = (received.len, received.diagnostics.len());

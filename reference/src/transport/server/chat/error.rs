@@ -25,7 +25,10 @@ pub struct ChatError {
 
 impl ChatError {
     /// A request that is wrong in one parameter: 400.
-    pub(super) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(in crate::transport::server) fn invalid(
+        param: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             status: 400,
             message: message.into(),
