@@ -4,12 +4,7 @@ use avp::transport::{ServerOptions, Tokens};
 use avp::{Encoder, Metadata, PayloadType};
 use serde_json::{Value, json};
 
-use crate::peers::{Echo, Raw, ask, handshake, start, start_with};
-
-fn message(session: &str, payload: &[u8]) -> Vec<u8> {
-    let metadata = Metadata { session_id: session.into(), ..Metadata::default() };
-    Encoder::new().encode(&metadata, payload).unwrap()
-}
+use crate::peers::{Echo, Raw, ask, handshake, message, start, start_with};
 
 #[test]
 fn health_is_one_object() {

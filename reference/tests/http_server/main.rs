@@ -2,5 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod agents;
 mod binding;
+mod endings;
+mod faults;
+mod floods;
+mod frames;
+mod limits;
+mod numbers;
 mod peers;
+mod slow;

@@ -97,6 +97,12 @@ impl Agent for Echo {
     }
 }
 
+/// A context of that session.
+pub(crate) fn message(session: &str, payload: &[u8]) -> Vec<u8> {
+    let metadata = avp::Metadata { session_id: session.into(), ..avp::Metadata::default() };
+    avp::Encoder::new().encode(&metadata, payload).unwrap()
+}
+
 pub(crate) fn start(options: ServerOptions) -> Running {
     start_with(options, Echo::new())
 }
