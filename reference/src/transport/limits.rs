@@ -29,6 +29,9 @@ pub struct ServerLimits {
     pub max_streams: u32,
     /// Open sessions. Beyond: 503 until some expire.
     pub max_sessions: usize,
+    /// Open sessions of one peer, a token's name or an address. Beyond: 429 until its oldest expires, so that one peer
+    /// can't keep all others out.
+    pub max_sessions_of_one: usize,
     /// Questions to the model that run at a time. A model's threads are shared, so more of them are no faster.
     pub max_answers: usize,
     /// Questions that wait for the model. Beyond: 429.
@@ -75,6 +78,8 @@ impl ServerLimits {
     pub const MAX_STREAMS: u32 = 100;
     /// Default of [`Self::max_sessions`]: with names of [`Self::MAX_NAME`] bytes all over, 100 MB.
     pub const MAX_SESSIONS: usize = 1 << 14;
+    /// Default of [`Self::max_sessions_of_one`]: a quarter of all.
+    pub const MAX_SESSIONS_OF_ONE: usize = Self::MAX_SESSIONS / 4;
     /// Longest name in a hello, in bytes: of an agent, a model, a hash.
     pub const MAX_NAME: usize = 1 << 10;
     /// Default of [`Self::max_waiting`].
@@ -109,6 +114,7 @@ impl ServerLimits {
             ("limits.max_answers", self.max_answers),
             ("limits.max_waiting", self.max_waiting.max(1)),
             ("limits.max_sessions", self.max_sessions),
+            ("limits.max_sessions_of_one", self.max_sessions_of_one),
         ] {
             if !(1..=most).contains(&count) {
                 return wrong(field, "at least 1", count.to_string());
@@ -144,6 +150,7 @@ impl Default for ServerLimits {
             max_requests: Self::MAX_REQUESTS,
             max_streams: Self::MAX_STREAMS,
             max_sessions: Self::MAX_SESSIONS,
+            max_sessions_of_one: Self::MAX_SESSIONS_OF_ONE,
             max_answers: 1,
             max_waiting: Self::MAX_WAITING,
             max_headers: Self::MAX_HEADERS,

@@ -90,9 +90,9 @@ fn open(exchange: &Exchange, peer: &Peer) -> Result<Arc<Session>, ChatError> {
         mode: SessionMode::Latent,
         avp_map_id: String::new(),
         ttl: None,
-        holder: peer.holder().to_owned(),
+        holder: String::new(),
     };
-    Ok(handshake::open(exchange, new)?)
+    Ok(handshake::open(exchange, new, peer)?)
 }
 
 fn kept(

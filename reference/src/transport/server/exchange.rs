@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -11,6 +11,7 @@ use super::chat::unix_time;
 use super::guests::Guests;
 use super::kept::Kept;
 use super::metrics::Metrics;
+use super::opened::Opened;
 use super::rate::{Peer, Rate};
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::{Session, SessionId, SessionStore};
@@ -29,6 +30,7 @@ pub(super) struct Exchange {
     pub(super) tokens: Tokens,
     pub(super) strict: bool,
     pub(super) sessions: SessionStore,
+    pub(super) opened: Opened,
     pub(super) kept: Kept,
     pub(super) rate: Rate,
     pub(super) metrics: Metrics,
@@ -60,6 +62,7 @@ impl Exchange {
             tokens,
             strict,
             sessions: SessionStore::with_clock(clock, session_ttl).max_sessions(limits.max_sessions),
+            opened: Opened::new(limits.max_sessions_of_one, session_ttl),
             kept: Kept::new(limits.max_kept),
             rate: Rate::new(limits.rate),
             metrics: Metrics::default(),
@@ -118,6 +121,7 @@ impl Exchange {
                 _ = stopped.wait_for(|&stopped| stopped) => return,
             }
             self.sessions.reap();
+            self.opened.forget_ended(Instant::now());
             self.kept.drop_ended(&self.sessions);
             self.rate.forget_quiet();
         }

@@ -1,6 +1,7 @@
 //! `POST /avp/v2/handshake`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::HeaderMap;
 use hyper::body::Incoming;
@@ -34,9 +35,8 @@ pub(super) async fn answer(
     })
     .await?;
     let resolution = resolution?;
-    let mut new = NewSession::from_resolution(exchange.agent.agent_id(), &hello.agent_id, &resolution);
-    new.holder = peer.holder().to_owned();
-    let session = open(exchange, new)?;
+    let new = NewSession::from_resolution(exchange.agent.agent_id(), &hello.agent_id, &resolution);
+    let session = open(exchange, new, peer)?;
     tracing::debug!(mode = session.mode.as_str(), path = resolution.path.as_str(), "session opened");
     Ok(reply::json(
         200,
@@ -54,8 +54,13 @@ pub(super) async fn answer(
     ))
 }
 
-/// Opens a session, or says that there is no room for one now.
-pub(super) fn open(exchange: &Exchange, new: NewSession) -> Result<Arc<Session>, Refusal> {
+/// Opens a session for a peer, or says that there is no room for one now.
+pub(super) fn open(exchange: &Exchange, mut new: NewSession, peer: &Peer) -> Result<Arc<Session>, Refusal> {
+    peer.holder().clone_into(&mut new.holder);
+    exchange.opened.open(peer, Instant::now()).map_err(|wait| {
+        let most = exchange.limits.max_sessions_of_one;
+        Refusal::new(429, "busy", format!("at most {most} sessions of one peer at a time")).retry_after(wait)
+    })?;
     exchange.sessions.create(new).map_err(|error| match error.class {
         ErrorClass::LimitExceeded => {
             Refusal::new(503, "busy", "no more sessions can be opened now").retry_after(60)

@@ -18,6 +18,7 @@ mod handshake;
 mod intake;
 mod kept;
 mod metrics;
+mod opened;
 mod preface;
 mod rate;
 mod reply;
