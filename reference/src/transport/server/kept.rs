@@ -90,26 +90,26 @@ mod tests {
             };
             sessions.create(new).unwrap().id.clone()
         };
-        let kept = Kept::new(2500);
+        let kept = Kept::new(25_000);
         let (first, second) = (open(), open());
-        assert!(kept.keep(&first, context(1000), &sessions));
-        assert!(kept.keep(&second, context(1000), &sessions));
+        assert!(kept.keep(&first, context(10_000), &sessions));
+        assert!(kept.keep(&second, context(10_000), &sessions));
         // The third is refused, and what was there stays.
-        assert!(!kept.keep(&first, context(1000), &sessions));
+        assert!(!kept.keep(&first, context(10_000), &sessions));
         let read = kept.of(&first).unwrap();
-        assert_eq!(read.payload().len(), 1000);
+        assert_eq!(read.payload().len(), 10_000);
 
         clock.set(Duration::from_secs(11));
         let third = open();
         // What is still read counts.
-        assert!(kept.keep(&third, context(1000), &sessions));
+        assert!(kept.keep(&third, context(10_000), &sessions));
         assert!(kept.of(&first).is_none() && kept.of(&second).is_none());
-        assert!(kept.bytes() > 2000);
+        assert!(kept.bytes() > 20_000);
         drop(read);
-        assert!(kept.bytes() < 1500);
+        assert!(kept.bytes() < 15_000);
         // Replacing gives the room of the last one back once it is in place.
-        assert!(kept.keep(&third, context(1200), &sessions));
-        assert_eq!(kept.of(&third).unwrap().payload().len(), 1200);
-        assert!(kept.bytes() < 1500);
+        assert!(kept.keep(&third, context(12_000), &sessions));
+        assert_eq!(kept.of(&third).unwrap().payload().len(), 12_000);
+        assert!(kept.bytes() < 15_000);
     }
 }
