@@ -172,17 +172,19 @@ fn a_context_that_is_not_kept_is_followed_by_text() {
 
 #[test]
 fn an_answer_without_the_context_is_not_taken_for_one_with() {
-    let server = server(identity(), |request| match &*request.path {
-        "/avp/v2/transmit" => kept(request),
-        _ => server::json(200, &json!({"success": true, "content": "guess", "context": null})),
-    });
-    let client = Client::new(&server.url(), options()).unwrap();
-    // Nothing was handed over: nothing is missing.
-    assert_eq!(client.ask("?").unwrap().content(), Some("guess"));
-    hand_over(&client).unwrap();
-    assert_eq!(client.ask("?").unwrap_err().class, ErrorClass::SessionExpired);
-    hand_over(&client).unwrap();
-    assert_eq!(short(&server), ["handshake", "text", "transmit", "text", "handshake", "transmit"]);
+    for lost in ["context", "session_id"] {
+        let server = server(identity(), move |request| match &*request.path {
+            "/avp/v2/transmit" => kept(request),
+            _ => server::json(200, &json!({"success": true, "content": "guess", lost: null})),
+        });
+        let client = Client::new(&server.url(), options()).unwrap();
+        // Nothing was handed over: nothing is missing.
+        assert_eq!(client.ask("?").unwrap().content(), Some("guess"));
+        hand_over(&client).unwrap();
+        assert_eq!(client.ask("?").unwrap_err().class, ErrorClass::SessionExpired);
+        hand_over(&client).unwrap();
+        assert_eq!(short(&server), ["handshake", "text", "transmit", "text", "handshake", "transmit"]);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod failures;
 mod hand_over;
 mod handshake;
 mod headers;
+mod reference_server;
 mod retries;
 mod server;
 mod tls;

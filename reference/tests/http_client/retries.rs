@@ -107,6 +107,30 @@ fn and_not_when_they_do_not_or_when_it_is_too_long() {
     }
 }
 
+/// A server that gave up says when to come back, but it did begin.
+#[test]
+fn work_that_was_begun_is_not_asked_for_again() {
+    let server = Server::start(|_, _| {
+        Reaction::Answer(503, "retry-after: 0\r\n", br#"{"success":false,"code":"timeout"}"#.to_vec())
+    });
+    assert_eq!(client(&server).text(&text("t")).unwrap_err().status, Some(503));
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(client(&server).idempotent().text(&text("t")).unwrap_err().status, Some(503));
+    assert_eq!(server.requests().len(), 1 + MAX_ATTEMPTS as usize);
+}
+
+/// Connected by the system, answered by nobody.
+#[test]
+fn connections_that_are_not_made_in_time_are_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_, pem) = ServerTls::development(&[]).unwrap();
+    let connect_timeout = Duration::from_millis(50);
+    let options = ClientOptions { connect_timeout, roots: vec![pem.into_bytes()], ..options() };
+    let client = Client::new(&format!("https://{}", listener.local_addr().unwrap()), options).unwrap();
+    let error = client.transmit(message(9)).unwrap_err();
+    assert_eq!((&*error.expected, &*error.found), ("a connection", "none in time"));
+}
+
 #[test]
 fn waits_count_as_part_of_the_call() {
     let server = Server::always(503, "retry-after: 2\r\n", b"");

@@ -113,14 +113,17 @@ impl Client {
         if status != StatusCode::OK {
             // A server may stop listening to a body that it refuses, and then there may be no more than the status.
             let body = read(response, MAX_REFUSAL_BYTES).await.unwrap_or_default();
-            let error = refusal(status.as_u16(), content_type.as_deref(), &body, call.class, call.field);
+            let refused = refusal(status.as_u16(), content_type.as_deref(), &body, call.class, call.field);
             let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-            // Both say that nothing was done; without a time, nothing says that it is worth trying again.
+            // Both say that nothing was done, unless the server says that it gave up in the middle. Without a time, nothing
+            // says that it is worth trying again.
             let again = match wait {
-                Some(seconds) if busy => Again::After(Duration::from_secs(seconds)),
+                Some(seconds) if busy && (call.repeatable || !refused.begun) => {
+                    Again::After(Duration::from_secs(seconds))
+                }
                 _ => Again::No,
             };
-            return Err(Failure { error, again });
+            return Err(Failure { error: refused.error, again });
         }
         let body = read(response, MAX_REPLY_BYTES).await.map_err(|fault| match fault {
             ReadFault::Broken(error) => broken(&error),

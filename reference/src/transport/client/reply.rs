@@ -10,6 +10,8 @@ use crate::transport::binding::JSON_CONTENT_TYPE;
 pub(super) const MAX_REPLY_BYTES: usize = 10 << 20;
 /// Longest answer of a refusal that is read: it holds one sentence.
 pub(super) const MAX_REFUSAL_BYTES: usize = 64 << 10;
+/// The binding's code for work that was given up.
+const BEGUN: &str = "timeout";
 /// How much of a server's own words stands in an error, in characters.
 const SHOWN_CHARACTERS: usize = 256;
 
@@ -41,9 +43,9 @@ impl Reply {
         self.text("request_id")
     }
 
-    /// Whether the server says that no context stands behind this answer.
+    /// Whether the server says that no context, or no session of its own, stands behind this answer.
     pub fn lacks_context(&self) -> bool {
-        self.body.get("context") == Some(&Value::Null)
+        ["context", "session_id"].iter().any(|key| self.body.get(*key) == Some(&Value::Null))
     }
 
     fn text(&self, key: &str) -> Option<&str> {
@@ -79,21 +81,29 @@ impl Reply {
     }
 }
 
-/// The error for an answer with another status than 200. Its body is believed for what it says to people, and for the class
-/// that it names.
+/// An answer with another status than 200.
+pub(super) struct Refused {
+    pub(super) error: Error,
+    /// The server began to work on the request, and gave up: a question whose answer took too long.
+    pub(super) begun: bool,
+}
+
+/// Reads an answer with another status than 200. Its body is believed for what it says to people, and for the class that it
+/// names.
 pub(super) fn refusal(
     status: u16,
     content_type: Option<&str>,
     body: &[u8],
     class: ErrorClass,
     field: &'static str,
-) -> Error {
+) -> Refused {
     let object = match parse(body, MAX_REFUSAL_BYTES, class, field) {
         Ok(Value::Object(object)) => object,
         _ => Map::new(),
     };
     let peer = peer_class(&object);
     let code = object.get("code").and_then(Value::as_str);
+    let begun = code == Some(BEGUN);
     let mut found = format!("status {status}");
     // Only names that have the form of one.
     let is_name =
@@ -103,7 +113,8 @@ pub(super) fn refusal(
     }
     if (300..400).contains(&status) {
         let expected = "an answer; redirects are not followed, since a token would go where they lead";
-        return Error { status: Some(status), ..Error::new(class, field, expected, found) };
+        let error = Error { status: Some(status), ..Error::new(class, field, expected, found) };
+        return Refused { error, begun };
     }
     match said(&object) {
         Some(said) => found.push_str(&format!(": {said}")),
@@ -114,7 +125,8 @@ pub(super) fn refusal(
             found.push_str(&format!(" with {} bytes {what}", body.len()));
         }
     }
-    Error { status: Some(status), peer, ..Error::new(class, field, "status 200", found) }
+    let error = Error { status: Some(status), peer, ..Error::new(class, field, "status 200", found) };
+    Refused { error, begun }
 }
 
 fn peer_class(body: &Map<String, Value>) -> Option<ErrorClass> {
@@ -193,7 +205,7 @@ mod tests {
     #[test]
     fn refusals_carry_status_class_and_a_cut_text() {
         let of = |status, body: &str| {
-            refusal(status, Some("x/y"), body.as_bytes(), ErrorClass::Transport, "transmit")
+            refusal(status, Some("x/y"), body.as_bytes(), ErrorClass::Transport, "transmit").error
         };
         let error = of(409, r#"{"success":false,"message":"gone","code":"session_expired"}"#);
         assert_eq!((error.status, error.peer), (Some(409), Some(ErrorClass::SessionExpired)));
@@ -228,7 +240,7 @@ mod tests {
         ) {
             for body in [&bytes[..], text.as_bytes()] {
                 let _ = Reply::read(kind.as_deref(), body, ErrorClass::Transport, "text");
-                let error = refusal(status, kind.as_deref(), body, ErrorClass::Transport, "text");
+                let error = refusal(status, kind.as_deref(), body, ErrorClass::Transport, "text").error;
                 proptest::prop_assert_eq!(error.status, Some(status));
                 proptest::prop_assert!(error.found.len() < 8 * SHOWN_CHARACTERS + 100);
             }
