@@ -71,9 +71,9 @@ impl Client {
         let call = Call { path: HANDSHAKE_PATH, field: FIELD, class, body, repeatable: true };
         let handshake = self.read_handshake(self.call(call).await?, identity)?;
         if handshake.echoed {
-            tracing::warn!(session = %handshake.session_id(), "the server answers with the client's own identity (A-036)");
+            tracing::warn!("the server answers with the client's own identity (A-036)");
         }
-        tracing::debug!(session = %handshake.session_id(), mode = handshake.mode().as_str(), "negotiated");
+        tracing::debug!(mode = handshake.mode().as_str(), "negotiated");
         Ok(handshake)
     }
 
