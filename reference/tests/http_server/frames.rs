@@ -85,6 +85,13 @@ impl Http2 {
         http2
     }
 
+    /// Whose settings have come: only then its window is as large as they say. Stream 1 is used up.
+    pub(crate) fn settled(server: &Running) -> Self {
+        let mut http2 = Self::to(server);
+        assert_eq!(http2.ask(1, "GET", "/health", b"").json()["status"], "ok");
+        http2
+    }
+
     /// Whether it could be written.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()

@@ -276,9 +276,7 @@ fn each_token_has_its_own_rate() {
 #[test]
 fn streams_beyond_the_maximum_are_refused_and_the_others_go_on() {
     let server = start(limited(|limits| limits.max_streams = 4));
-    let mut peer = Http2::to(&server);
-    // The server's settings have to be there before they bind.
-    assert_eq!(peer.ask(1, "GET", "/health", b"").json()["status"], "ok");
+    let mut peer = Http2::settled(&server);
     let ids: Vec<u32> = (0..10).map(|n| 3 + 2 * n).collect();
     for &id in &ids {
         peer.open(id, "POST", POSTS[1], &[]);
