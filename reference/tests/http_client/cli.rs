@@ -127,6 +127,32 @@ fn where_a_message_is_of_no_use_text_is_sent_or_nothing() {
 }
 
 #[test]
+fn a_servers_words_do_not_move_the_cursor() {
+    let folder = folder();
+    let server = Server::start(|_, request| {
+        let evil = "\u{1b}]0;title\u{7}";
+        match &*request.path {
+            "/avp/v2/handshake" => {
+                let mut answer = welcome(&identity());
+                answer["agent_id"] = json!(evil);
+                answer["session_id"] = json!(evil);
+                answer["identity"]["model_id"] = json!(evil);
+                server::json(200, &answer)
+            }
+            _ => server::json(400, &json!({"success": false, "message": evil, "code": evil})),
+        }
+    });
+    let url = server.url();
+    for arguments in [
+        vec!["handshake", &url, "--identity", "us.json", "--insecure-loopback"],
+        vec!["send", "m.avp", "--to", &url, "--insecure-loopback"],
+    ] {
+        let run = avp(&folder, None, &arguments);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains(['\u{1b}', '\u{7}']), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_the_server_does_not_keep_is_no_success() {
     let folder = folder();
     let server = Server::start(|_, request| match &*request.path {

@@ -107,12 +107,13 @@ pub(crate) fn to_json(resolution: &Resolution) -> Value {
 }
 
 pub(crate) fn as_text(resolution: &Resolution) -> String {
-    let map = if resolution.avp_map_id.is_empty() { "none" } else { &resolution.avp_map_id };
+    // Both may be a server's words: without what could move a terminal's cursor.
+    let map = if resolution.avp_map_id.is_empty() { "none" } else { &resolution.avp_map_id }.escape_debug();
+    let session = resolution.session_id.as_str().escape_debug();
     let mut text = format!(
-        "mode     {}\nrule     {}\nmap      {map}\nsession  {}\n",
+        "mode     {}\nrule     {}\nmap      {map}\nsession  {session}\n",
         resolution.mode.as_str(),
         resolution.path.as_str(),
-        resolution.session_id
     );
     for found in &resolution.diagnostics {
         text.push_str(&format!("warning  {}\n", found.code()));

@@ -1,5 +1,6 @@
 //! `avp send`.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -99,16 +100,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let text = match (args.json, &answer) {
         (true, _) => as_json(&sent, bytes, answer.as_ref()),
-        (false, Some(answer)) => format!("{}\n", answer.content().unwrap_or_default()),
+        (false, Some(answer)) => printable(answer.content().unwrap_or_default()),
         (false, None) => format!(
             "sent     {}\nbytes    {}\nsession  {}\n",
             if sent.as_text.is_some() { "text" } else { "message" },
             grouped(bytes),
-            sent.session
+            sent.session.as_str().escape_debug()
         ),
     };
     files::print(&text)?;
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A server's text with an end of line. On a terminal it is text alone: nothing that moves a cursor or sets a title.
+fn printable(text: &str) -> String {
+    let shown = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    let mut text = match io::stdout().is_terminal() {
+        true => text.replace(|c| !shown(c), "\u{fffd}"),
+        false => text.to_owned(),
+    };
+    text.push('\n');
+    text
 }
 
 /// What a message says of the model that made it.
