@@ -1,6 +1,8 @@
 //! Bodies of the fuzz targets and of the property tests: they take arbitrary bytes and panic when a promise of the
 //! codec is broken. Not part of the public interface.
 
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "model")]
 pub mod model;
 #[cfg(feature = "files")]

@@ -4,6 +4,7 @@
 
 mod agents;
 mod binding;
+mod corpus;
 mod endings;
 mod faults;
 mod floods;

@@ -30,3 +30,8 @@ fn stream() {
 fn kv() {
     replay("kv", fuzzing::kv);
 }
+
+#[test]
+fn map() {
+    replay("map", fuzzing::map);
+}
