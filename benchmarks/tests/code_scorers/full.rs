@@ -115,7 +115,7 @@ fn humaneval_in_full_in_every_form() {
 }
 
 #[test]
-#[ignore = "about twenty minutes: all of DebugBench, its solutions, its faults, and two cheats"]
+#[ignore = "about ten minutes: all of DebugBench, its solutions and its faults"]
 fn debugbench_in_full() {
     let Some(sandbox) = walls::sandbox() else { return };
     let Some(values) = file("debugbench/debugbench_python3.jsonl") else { return };
@@ -143,9 +143,25 @@ fn debugbench_in_full() {
     let share = theirs as f64 / items.len() as f64;
     assert!((share - 0.765).abs() < 3.0 * (0.765_f64 * 0.235 / 400.0).sqrt(), "{share}");
     assert_eq!(count(&buggy).0, 0);
-    for (name, cheat) in [("exit", "import os\nos._exit(0)"), ("nothing", "class Solution:\n    pass")] {
+}
+
+#[test]
+#[ignore = "about ten minutes: two cheats on all of DebugBench"]
+fn debugbench_cheats_in_full() {
+    let Some(sandbox) = walls::sandbox() else { return };
+    let Some(values) = file("debugbench/debugbench_python3.jsonl") else { return };
+    let items = items(&values, "id");
+    // Before the program with its fault, so that there is something to run, and a class that has nothing in it.
+    let exits = |item: &TaskItem| format!("import os\nos._exit(0)\n\n{}", item.fields["buggy_code"]);
+    let nothing = |item: &TaskItem| {
+        let class = item.fields["oracle_code"].lines().find(|line| line.starts_with("class ")).unwrap_or("");
+        format!("{class}\n    pass")
+    };
+    let cheats: [(&str, &(dyn Fn(&TaskItem) -> String + Sync)); 2] =
+        [("exit", &exits), ("nothing", &nothing)];
+    for (name, cheat) in cheats {
         let scores: Vec<Score> = timed(name, items.len(), || {
-            items.par_iter().map(|item| debugbench::score(item, cheat, &sandbox)).collect()
+            items.par_iter().map(|item| debugbench::score(item, &cheat(item), &sandbox)).collect()
         });
         eprintln!("{name} (ours, upstream's): {:?} of {}", count(&scores), items.len());
         assert_eq!(count(&scores).0, 0);

@@ -69,6 +69,7 @@ pub(super) async fn ask(
             tracing::error!("an answer panicked");
             Err(Refusal::new(500, "internal", "the server failed; it goes on with other requests"))
         }
-        Err(_) => Err(Refusal::new(503, "timeout", "the answer took too long").retry_after(1)),
+        // Without a time to try again: the work was begun, and would be begun anew.
+        Err(_) => Err(Refusal::new(503, "timeout", "the answer took too long")),
     }
 }
