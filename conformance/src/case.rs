@@ -183,6 +183,13 @@ pub enum Expect {
     },
     /// `err`, best with one of these codes.
     Reject(Vec<String>),
+    /// The same for an error that a client raises over the status of an answer, which it carries.
+    Refused {
+        /// The codes.
+        codes: Vec<String>,
+        /// The status.
+        status: u16,
+    },
     /// `ok` with a part `message` that the dissector judges.
     Encoded(Box<EncodedExpect>),
     /// Any of these; which one is recorded.

@@ -12,6 +12,7 @@ pub mod dissect;
 pub mod event;
 pub mod gate;
 pub mod glob;
+pub mod http;
 pub mod judge;
 pub mod oracle;
 pub mod report;

@@ -2,7 +2,7 @@
 
 It translates and nothing else: an answer is what the installed release does. Frames and errors are handled here, the
 operations are in `wire_ops.py`, `talk_ops.py`, `kv_ops.py`, `realign_ops.py`, `rosetta_ops.py`, `api_ops.py`,
-`model_ops.py` and `transfer_ops.py`. See ../../ADAPTER.md for the contract.
+`model_ops.py`, `transfer_ops.py` and `http_ops.py`. See ../../ADAPTER.md for the contract.
 """
 
 import importlib.util
@@ -46,6 +46,7 @@ CODES = {
 READERS = {
     "decode", "kv_decode", "decode_tensor", "identity_decode", "hello_decode", "json_decode", "fallback_decode",
     "unpack_detect", "context_from_bytes", "inspect", "easy_unpack", "map_load", "map_import",
+    "call",
 }
 
 
@@ -126,7 +127,10 @@ def refusal(op, error):
         return {"unsupported": str(error)}
     for cls in type(error).__mro__:
         if cls.__module__ == "avp.errors" and cls.__name__ in CODES:
-            return {"err": {"code": CODES[cls.__name__], "detail": detail}}
+            err = {"code": CODES[cls.__name__], "detail": detail}
+            if getattr(error, "status_code", None):
+                err["status"] = error.status_code
+            return {"err": err}
     bad_argument = isinstance(error, (ValueError, TypeError, LookupError, ArithmeticError, struct.error))
     if bad_argument and op not in READERS:
         return {"err": {"code": "invalid_argument", "detail": detail}}
@@ -141,6 +145,7 @@ class Adapter:
         import avp
 
         import api_ops
+        import http_ops
         import kv_ops
         import model_ops
         import realign_ops
@@ -153,7 +158,7 @@ class Adapter:
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
         modules = (
-            wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, model_ops, transfer_ops,
+            wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, model_ops, transfer_ops, http_ops,
         )
         self.ops = {name: op for module in modules for name, op in module.operations().items()}
         self.features = {name: value for module in modules for name, value in module.features().items()}

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Request};
 use crate::case::{Case, PartData, Spec};
+use crate::http::is_peer_op;
 
 /// Version of the adapter protocol.
 pub const ACP_VERSION: u64 = 1;
@@ -77,7 +78,7 @@ impl Hello {
     pub fn parse(answer: &Answer) -> Result<Self, String> {
         let ok = match answer {
             Answer::Ok { ok, .. } => ok,
-            Answer::Err { code, detail } => return Err(format!("hello was refused: {code} {detail}")),
+            Answer::Err { code, detail, .. } => return Err(format!("hello was refused: {code} {detail}")),
             Answer::Unsupported(why) => return Err(format!("hello answered unsupported: {why}")),
             Answer::Fault(text) => return Err(format!("hello ended in a fault: {text}")),
         };
@@ -133,7 +134,9 @@ impl Hello {
         if !self.specs.contains(&case.spec) {
             return Some(format!("the dialect {} is not declared", case.spec.as_str()));
         }
-        if let Some(step) = case.steps.iter().find(|step| !self.ops.contains(&step.op)) {
+        if let Some(step) =
+            case.steps.iter().find(|step| !is_peer_op(&step.op) && !self.ops.contains(&step.op))
+        {
             return Some(format!("the operation `{}` is not declared", step.op));
         }
         if let Some(limit) = self.limits.get("max_message").and_then(Value::as_u64) {

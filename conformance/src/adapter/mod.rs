@@ -66,6 +66,8 @@ pub enum Answer {
         code: String,
         /// Free text, never judged.
         detail: String,
+        /// Status of the HTTP answer that the error is about, where it carries one.
+        status: Option<u16>,
     },
     /// This operation or feature is not implemented there.
     Unsupported(String),

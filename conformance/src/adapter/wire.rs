@@ -50,8 +50,12 @@ pub fn write_answer(out: &mut impl Write, framing: Framing, id: u64, answer: &An
             json.insert("parts".into(), part_list(parts));
             pieces.extend(parts.iter().map(|part| Arc::clone(&part.bytes)));
         }
-        Answer::Err { code, detail } => {
-            json.insert("err".into(), json!({"code": code, "detail": detail}));
+        Answer::Err { code, detail, status } => {
+            let mut err = json!({"code": code, "detail": detail});
+            if let Some(status) = status {
+                err["status"] = json!(status);
+            }
+            json.insert("err".into(), err);
         }
         Answer::Unsupported(why) => {
             json.insert("unsupported".into(), why.as_str().into());
@@ -128,7 +132,8 @@ pub fn parse_answer(frame: Frame) -> Result<(u64, Answer), String> {
         ("err", Value::Object(err)) => {
             let text = |key: &str| err.get(key).and_then(Value::as_str).map(str::to_owned);
             let code = text("code").ok_or("`err.code` is missing or no text")?;
-            Answer::Err { code, detail: text("detail").unwrap_or_default() }
+            let status = err.get("status").and_then(Value::as_u64).and_then(|status| status.try_into().ok());
+            Answer::Err { code, detail: text("detail").unwrap_or_default(), status }
         }
         ("err", _) => return Err("`err` must be an object with a `code`".into()),
         ("unsupported", why) => Answer::Unsupported(free_text(why)),
@@ -233,7 +238,8 @@ mod tests {
         let blob = Blob { name: "p".into(), dtype: None, shape: None, bytes: b"xyz"[..].into() };
         for answer in [
             Answer::Ok { ok, parts: vec![blob] },
-            Answer::Err { code: "decode".into(), detail: "d".into() },
+            Answer::Err { code: "decode".into(), detail: "d".into(), status: None },
+            Answer::Err { code: "transport".into(), detail: "d".into(), status: Some(503) },
             Answer::Unsupported("u".into()),
             Answer::Fault("f".into()),
         ] {

@@ -84,6 +84,9 @@ pub enum AnswerDump {
         code: String,
         /// Free text.
         detail: String,
+        /// Status of the HTTP answer that the error is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
     },
     /// `unsupported`.
     Unsupported {
@@ -153,7 +156,9 @@ impl AnswerDump {
                 ok: shortened(ok),
                 parts: parts.iter().map(|part| PartDump::new(op, part, spec, annotate)).collect(),
             },
-            Answer::Err { code, detail } => Self::Err { code: code.clone(), detail: detail.clone() },
+            Answer::Err { code, detail, status } => {
+                Self::Err { code: code.clone(), detail: detail.clone(), status: *status }
+            }
             Answer::Unsupported(why) => Self::Unsupported { why: why.clone() },
             Answer::Fault(text) => Self::Fault { text: text.clone() },
         }

@@ -109,6 +109,10 @@ impl Comparer<'_> {
             "$absent" => holds(actual.is_none_or(is_empty), "nothing"),
             "$missing" => holds(actual.is_none(), "no such key"),
             "$nonempty" => holds(actual.is_some_and(|actual| !is_empty(actual)), "something"),
+            "$not" => {
+                let same = self.value(meaning, argument, actual, at).is_ok();
+                holds(!same, &format!("anything but {}", short(argument)))
+            }
             "$any" => {
                 let alternatives = argument.as_array().map(Vec::as_slice).unwrap_or_default();
                 let any = alternatives.iter().any(|one| self.value(meaning, one, actual, at).is_ok());

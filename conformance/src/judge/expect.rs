@@ -38,6 +38,15 @@ impl Bench<'_> {
                 checks
             }
             Expect::Reject(codes) => self.reject(step, codes, answer),
+            Expect::Refused { codes, status } => {
+                let mut checks = self.reject(step, codes, answer);
+                if let Answer::Err { status: told, .. } = answer {
+                    let (expected, actual) = (json!(status), json!(told));
+                    let outcome = if told == &Some(*status) { Outcome::Pass } else { Outcome::Fail };
+                    checks.push(Check { outcome, expected, actual, ..self.check(step, "status") });
+                }
+                checks
+            }
             Expect::Either(alternatives) => self.either(step, alternatives, answer),
             Expect::Alive => vec![Check { actual: outline(answer).into(), ..self.check(step, "alive") }],
         }
@@ -153,7 +162,7 @@ impl Bench<'_> {
 
     fn reject(&self, step: usize, codes: &[String], answer: &Answer) -> Vec<Check> {
         let rejects = self.check(step, "rejects");
-        let Answer::Err { code, detail } = answer else {
+        let Answer::Err { code, detail, .. } = answer else {
             let wanted = format!("refused ({})", codes.join(" or "));
             let (expected, actual) = (wanted.into(), outline(answer).into());
             return vec![Check { outcome: Outcome::Fail, expected, actual, ..rejects }];
@@ -207,7 +216,7 @@ impl Bench<'_> {
 /// Whether a check is an aside of its expectation: it warns, whatever the case weighs.
 fn weighs_less(check: &Check, expect: &Expect) -> bool {
     match expect {
-        Expect::Reject(_) => check.name == "code",
+        Expect::Reject(_) | Expect::Refused { .. } => check.name == "code",
         Expect::Ok { should, .. } => {
             check.name.ends_with("-should") || should.keys().any(|key| optional(key).0 == check.name)
         }
@@ -238,8 +247,8 @@ pub(super) fn outline(answer: &Answer) -> String {
             let ok = short(&Value::Object(ok.clone()));
             if parts.is_empty() { format!("ok {ok}") } else { format!("ok {ok} with {}", parts.join(", ")) }
         }
-        Answer::Err { code, detail } if detail.is_empty() => format!("refused: {code}"),
-        Answer::Err { code, detail } => format!("refused: {code} ({detail})"),
+        Answer::Err { code, detail, .. } if detail.is_empty() => format!("refused: {code}"),
+        Answer::Err { code, detail, .. } => format!("refused: {code} ({detail})"),
         Answer::Unsupported(why) => format!("unsupported: {why}"),
         Answer::Fault(text) => format!("fault: {text}"),
     }

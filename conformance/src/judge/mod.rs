@@ -110,7 +110,7 @@ pub fn unsteady(case: &Case, lost: &Lost, in_flight: usize, catalogue: &Catalogu
 pub fn primary(expect: &Expect) -> &'static str {
     match expect {
         Expect::Ok { .. } | Expect::Encoded(_) => "accepts",
-        Expect::Reject(_) => "rejects",
+        Expect::Reject(_) | Expect::Refused { .. } => "rejects",
         Expect::Either(_) => "either",
         Expect::Alive => "alive",
     }

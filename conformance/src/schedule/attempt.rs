@@ -13,6 +13,7 @@ use super::tamper::tamper;
 use super::{CASE_LIMIT, RunOptions};
 use crate::adapter::{Blob, Lost, Request};
 use crate::case::{Case, PartData, SCRATCH, Step};
+use crate::http::{Peer, is_peer_op};
 use crate::judge::{Observed, Reply, resolve_from};
 
 /// Most files of a case's own folder that are listed: a case asks for a handful.
@@ -42,6 +43,7 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
     let mut observed: Vec<Observed> = Vec::with_capacity(case.steps.len());
     // A fresh one for every attempt, gone with it.
     let scratch = case.steps.iter().any(Step::uses_scratch).then(TempDir::new).transpose();
+    let mut peer = Peer::new(options.timeout_scale);
     for step in &case.steps {
         let request = match &scratch {
             Ok(scratch) => {
@@ -63,7 +65,15 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
             child.instance.reset_peak();
             child.instance.peak_rss()
         });
-        let reply = child.instance.exchange(&request, limit);
+        let reply = if is_peer_op(&request.op) {
+            Ok(peer.answer(&request, &child.instance.stderr_tail()))
+        } else {
+            let reply = child.instance.exchange(&request, limit);
+            if let Ok(answer) = &reply {
+                peer.learn(&request, answer);
+            }
+            reply
+        };
         let after = before.and_then(|_| child.instance.peak_rss());
         let rss_growth = after.zip(before).map(|(after, before)| after.saturating_sub(before));
         let lost = reply.is_err();

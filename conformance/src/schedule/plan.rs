@@ -4,6 +4,7 @@ use super::RunOptions;
 use crate::adapter::Hello;
 use crate::build::SplitMix64;
 use crate::case::{Case, PartData};
+use crate::http::is_peer_op;
 
 /// Most cases in one unit: a stop by hand waits for a unit.
 const UNIT: usize = 64;
@@ -65,6 +66,7 @@ impl Plan {
 fn shares(case: &Case) -> bool {
     let [step] = &case.steps[..] else { return false };
     case.timeout_ms.is_none()
+        && !is_peer_op(&step.op)
         && step.rss_growth_mib.is_none()
         && !step.uses_scratch()
         && step.parts.iter().all(|part| matches!(part.data, PartData::Bytes(_)))

@@ -16,12 +16,13 @@ pub use self::profile::{PROFILES, Profile, ProfileVerdict, Standing, profile_nam
 use crate::{
     case::Level,
     event::{AdapterExit, CaseEvent, Event, Probe, RequirementBrief, RunStart, Summary},
+    http::{BINDING_OPS, is_peer_op},
     requirement::{Catalogue, Requirement, area_of},
     verdict::{Check, Outcome},
 };
 
-/// The operations of the contract's own table. A requirement that can be judged through them alone is asked of everyone;
-/// the further operations are an adapter's choice.
+/// The operations of the contract's own table, without those of the HTTP binding. A requirement that can be judged through
+/// them alone is asked of everyone; the further operations are an adapter's choice.
 pub const CORE_OPS: &[&str] = &[
     "hello",
     "encode",
@@ -49,9 +50,6 @@ pub const CORE_OPS: &[&str] = &[
     "assess_transfer",
     "context_to_bytes",
     "context_from_bytes",
-    "serve",
-    "unserve",
-    "call",
     "rss",
 ];
 
@@ -332,9 +330,14 @@ impl Tally {
         verdicts
     }
 
-    /// Requirements with a case that needs no more than the operations of the contract's own table.
+    /// Requirements with a case that needs no more than the operations of the contract's own table. Those of the HTTP
+    /// binding are an adapter's choice as a whole; who declares one of them is asked all that can be asked with it.
     fn asked_of_everyone(&self) -> HashSet<&str> {
-        let core = |case: &&CaseEvent| case.ops.iter().all(|op| CORE_OPS.contains(&op.as_str()));
+        let asked = |op: &String| {
+            let declared = || BINDING_OPS.contains(&op.as_str()) && self.start.hello.ops.contains(op);
+            CORE_OPS.contains(&op.as_str()) || is_peer_op(op) || declared()
+        };
+        let core = |case: &&CaseEvent| case.ops.iter().all(asked);
         self.cases.iter().filter(core).flat_map(|case| case.requirements.iter().map(String::as_str)).collect()
     }
 }

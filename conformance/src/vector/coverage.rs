@@ -12,6 +12,7 @@ use super::embedded;
 /// Areas whose every requirement has a vector, or a reason why not.
 pub const COVERED_AREAS: &[&str] = &[
     "HDR", "META", "ENUM", "PAY", "CMP", "KV", "HASH", "HS", "SES", "RLN", "PRJ", "VAL", "QG", "MAP", "JSON",
+    "HTTP", "SEC",
 ];
 
 /// Ids of the vectors that test one requirement.
@@ -100,7 +101,7 @@ impl Coverage {
 
 fn wants_refusal(expect: &Expect) -> bool {
     match expect {
-        Expect::Reject(_) => true,
+        Expect::Reject(_) | Expect::Refused { .. } => true,
         Expect::Either(branches) => branches.iter().any(|(_, branch)| wants_refusal(branch)),
         Expect::Ok { ok, .. } => ok.values().any(holds_error),
         Expect::Encoded(_) | Expect::Alive => false,

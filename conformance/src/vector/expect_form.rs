@@ -16,21 +16,20 @@ use super::vocabulary::METADATA_KEYS;
 impl Bases<'_> {
     /// The expectation of step `step`, which asks this.
     pub(super) fn expect(&self, node: &Node<'_>, step: usize, asked: &Asked<'_>) -> Parsed<Expect> {
-        let map = node.object_of(&["ok", "should", "parts", "reject", "encoded", "either", "alive"])?;
+        let map =
+            node.object_of(&["ok", "should", "parts", "reject", "encoded", "either", "alive", "status"])?;
         if ["ok", "should", "parts"].iter().any(|key| map.contains_key(*key)) {
             node.object_of(&["ok", "should", "parts"])?;
             return self.expect_ok(node, step, asked);
         }
+        if let (Some(codes), Some(status)) = (node.get("reject"), node.get("status")) {
+            node.object_of(&["reject", "status"])?;
+            let status = status.at_most(599)? as u16;
+            return Ok(Expect::Refused { codes: classes(&codes)?, status });
+        }
         let (kind, inner) = node.single()?;
         match kind {
-            "reject" => {
-                let codes = inner.strings()?;
-                match codes.iter().find(|code| !Catalogue::embedded().error_classes().contains(code)) {
-                    Some(code) => Err(inner.error(format!("unknown class `{code}`"))),
-                    None if codes.is_empty() => Err(inner.error("name at least one class")),
-                    None => Ok(Expect::Reject(codes)),
-                }
-            }
+            "reject" => Ok(Expect::Reject(classes(&inner)?)),
             "encoded" => Ok(Expect::Encoded(Box::new(self.encoded(&inner)?))),
             "either" => {
                 let mut branches = Vec::new();
@@ -150,5 +149,15 @@ impl Bases<'_> {
             expect.section_len = Some(SectionLen { min: bound("min")?, max: bound("max")? });
         }
         Ok(expect)
+    }
+}
+
+/// Error classes, at least one.
+fn classes(node: &Node<'_>) -> Parsed<Vec<String>> {
+    let codes = node.strings()?;
+    match codes.iter().find(|code| !Catalogue::embedded().error_classes().contains(code)) {
+        Some(code) => Err(node.error(format!("unknown class `{code}`"))),
+        None if codes.is_empty() => Err(node.error("name at least one class")),
+        None => Ok(codes),
     }
 }

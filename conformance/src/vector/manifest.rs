@@ -161,6 +161,7 @@ impl ManifestWriter {
                 ])
             }
             Expect::Reject(codes) => json!({"reject": codes}),
+            Expect::Refused { codes, status } => json!({"reject": codes, "status": status}),
             Expect::Encoded(encoded) => json!({"encoded": self.encoded(encoded)}),
             Expect::Either(branches) => {
                 let mut all = Vec::new();

@@ -66,7 +66,7 @@ fn claim(expect: &Expect) -> Option<Claim<'_>> {
     match expect {
         Expect::Ok { .. } => Some(Claim::Right),
         Expect::Reject(codes) => Some(Claim::Wrong(codes)),
-        Expect::Encoded(_) | Expect::Either(_) | Expect::Alive => None,
+        Expect::Encoded(_) | Expect::Either(_) | Expect::Refused { .. } | Expect::Alive => None,
     }
 }
 

@@ -283,7 +283,7 @@ fn message(payload: &[u8]) -> Vec<u8> {
 fn told(answer: &Answer) -> String {
     match answer {
         Answer::Ok { .. } => "`ok`".to_owned(),
-        Answer::Err { code, detail } => format!("`err` {code}: {detail}"),
+        Answer::Err { code, detail, .. } => format!("`err` {code}: {detail}"),
         Answer::Unsupported(why) => format!("`unsupported`: {why}"),
         Answer::Fault(text) => format!("`fault`: {text}"),
     }

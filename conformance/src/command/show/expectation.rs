@@ -16,6 +16,9 @@ pub(super) fn lines(expect: &Expect) -> Vec<String> {
     match expect {
         Expect::Ok { ok, should, parts } => accepted(ok, should, parts),
         Expect::Reject(codes) if codes.is_empty() => vec!["a refusal".to_owned()],
+        Expect::Refused { codes, status } => {
+            vec![format!("a refusal with the status {status}, best with the class {}", codes.join(" or "))]
+        }
         Expect::Reject(codes) => vec![format!("a refusal, best with the class {}", codes.join(" or "))],
         Expect::Encoded(encoded) => message(encoded),
         Expect::Either(branches) => {

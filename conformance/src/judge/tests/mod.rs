@@ -63,7 +63,7 @@ fn ok(content: Value, parts: Vec<Blob>) -> Observed {
 }
 
 fn err(code: &str) -> Observed {
-    seen(Reply::Answered(Answer::Err { code: code.into(), detail: "because".into() }))
+    seen(Reply::Answered(Answer::Err { code: code.into(), detail: "because".into(), status: None }))
 }
 
 fn expect_ok(content: Value) -> Expect {

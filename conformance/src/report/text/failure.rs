@@ -137,7 +137,10 @@ fn exchange(out: &mut String, layout: &Layout, case: &CaseEvent, index: usize, s
         AnswerDump::Ok { ok, parts } => {
             (format!("ok {}", words::value(&serde_json::Value::Object(ok.clone()), VALUE)), parts)
         }
-        AnswerDump::Err { code, detail } => (format!("err {code}: {}", words::shorten(detail, VALUE)), &[]),
+        AnswerDump::Err { code, detail, status } => {
+            let status = status.map(|status| format!(" (status {status})")).unwrap_or_default();
+            (format!("err {code}{status}: {}", words::shorten(detail, VALUE)), &[])
+        }
         AnswerDump::Unsupported { why } => (format!("unsupported: {why}"), &[]),
         AnswerDump::Fault { text } => (format!("fault: {}", words::shorten(text, VALUE)), &[]),
         AnswerDump::Lost { how } => (how.clone(), &[]),
