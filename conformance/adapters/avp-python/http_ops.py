@@ -192,6 +192,7 @@ def features():
     return {
         # The SDK makes an application; HTTP/2 and TLS are a matter of what runs it, and uvicorn has no HTTP/2.
         "h2c": False,
+        "h2": False,
         "tls": False,
         # `create_app` takes neither an identity nor an agent's name, no token, no limit of requests, and no sessions.
         "server_token": False,

@@ -33,6 +33,8 @@ Examples:
   avp-conformance run                                            the built-in reference
   avp-conformance run --adapter avp-python@0.6.2                 an adapter of the project
   avp-conformance run -- python3 adapter.py                      your own
+  avp-conformance run --url https://agents.example.org            a server that runs, without an adapter
+  avp-conformance run --url http://127.0.0.1:8000 --insecure-loopback --token-file token
   avp-conformance run --area HDR,KV --id 'hdr/magic/**' -- ./mine  some of it
   avp-conformance run --report junit=junit.xml --report md=\"$GITHUB_STEP_SUMMARY\" -- ./mine
 ")]
@@ -235,7 +237,7 @@ pub(super) fn no_verdict(error: Option<RunError>, target: &Target) -> anyhow::Er
         RunError::Sink(_) => Exit::Usage,
     };
     let ended = Ended::new(exit, told);
-    if exit == Exit::Unusable {
+    if exit == Exit::Unusable && !target.repeat.starts_with("--url") {
         let repeat = if target.repeat.is_empty() { String::new() } else { format!(" {}", target.repeat) };
         return ended.hint(format!("avp-conformance doctor{repeat}")).into();
     }

@@ -39,7 +39,7 @@ pub(super) struct SelectionArgs {
     /// Only one part of several, counted from 0: 0/3
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<Shard>,
-    /// The set of areas that the verdict is about [possible values: core, kv, handshake, latent, full]
+    /// The set of areas that the verdict is about [possible values: core, kv, handshake, latent, http, full]
     #[arg(long, value_name = "NAME", value_parser = profile)]
     pub(super) profile: Option<&'static Profile>,
 }

@@ -1,15 +1,20 @@
 //! Options that say which implementation is meant, and how it is started.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::PathBuf;
 
 use avp_conformance::{
     adapter::{AdapterCommand, ExecLauncher, Framing, Launcher, ProcessLauncher},
     gate::Exit,
+    http::BlackBoxLauncher,
 };
 use clap::{Args, ValueEnum};
 
 use super::{Ended, reference, registry};
+
+/// Where a server's token is, when no file is named.
+const TOKEN_VARIABLE: &str = "AVP_TOKEN";
 
 /// Which implementation.
 #[derive(Args, Clone, Debug, Default)]
@@ -20,6 +25,18 @@ pub(super) struct TargetArgs {
     pub(super) adapter: Option<String>,
     #[command(flatten)]
     pub(super) places: PlaceArgs,
+    /// A server that runs already, in any language, without an adapter; judged by the profile http
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "adapter"])]
+    pub(super) url: Option<String>,
+    /// Allow plain HTTP to a server on this machine
+    #[arg(long, requires = "url")]
+    pub(super) insecure_loopback: bool,
+    /// Certificates to trust in place of this machine's, PEM
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(super) ca: Option<PathBuf>,
+    /// The server's bearer token, in a file [default: the variable AVP_TOKEN, where it is set]
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(super) token_file: Option<PathBuf>,
     /// How frames stand on the pipe of your own adapter
     #[arg(long, value_enum, value_name = "FORM", requires = "command")]
     pub(super) framing: Option<FramingArg>,
@@ -75,6 +92,9 @@ impl TargetArgs {
         if let Some(name) = &self.adapter {
             return self.project_adapter(name);
         }
+        if let Some(url) = &self.url {
+            return self.black_box(url);
+        }
         match self.command.split_first() {
             Some((program, args)) => Ok(self.own(program, args)),
             None => built_in(),
@@ -90,6 +110,10 @@ impl TargetArgs {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--adapter" => args.adapter = words.next(),
+                "--url" => args.url = words.next(),
+                "--insecure-loopback" => args.insecure_loopback = true,
+                "--ca" => args.ca = words.next().map(PathBuf::from),
+                "--token-file" => args.token_file = words.next().map(PathBuf::from),
                 "--exec" => args.exec = true,
                 "--framing" => {
                     args.framing = words.next().and_then(|name| FramingArg::from_str(&name, true).ok());
@@ -106,7 +130,7 @@ impl TargetArgs {
 
     /// Whether nothing was said.
     pub(super) fn is_default(&self) -> bool {
-        self.adapter.is_none() && self.command.is_empty()
+        self.adapter.is_none() && self.url.is_none() && self.command.is_empty()
     }
 
     fn project_adapter(&self, name: &str) -> anyhow::Result<Target> {
@@ -124,6 +148,31 @@ impl TargetArgs {
             baseline: release.baseline(),
             profile: release.profile(),
         })
+    }
+
+    fn black_box(&self, url: &str) -> anyhow::Result<Target> {
+        let read = |path: &PathBuf| -> anyhow::Result<String> {
+            fs::read_to_string(path)
+                .map_err(|error| Ended::new(Exit::Usage, format!("{}: {error}", path.display())).into())
+        };
+        let token = match &self.token_file {
+            Some(path) => Some(read(path)?.trim().to_owned()),
+            None => std::env::var(TOKEN_VARIABLE).ok(),
+        };
+        let pem = self.ca.as_ref().map(read).transpose()?;
+        let launcher =
+            BlackBoxLauncher::new(url, self.insecure_loopback, token.filter(|token| !token.is_empty()), pem)
+                .map_err(|error| Ended::new(Exit::Usage, error))?;
+        let mut words = vec!["--url".to_owned(), url.to_owned()];
+        if self.insecure_loopback {
+            words.push("--insecure-loopback".to_owned());
+        }
+        for (option, path) in [("--ca", &self.ca), ("--token-file", &self.token_file)] {
+            words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
+        }
+        let repeat = shlex::try_join(words.iter().map(String::as_str))
+            .map_err(|error| Ended::new(Exit::Usage, error))?;
+        Ok(Target { launcher: Box::new(launcher), repeat, baseline: None, profile: Some("http".to_owned()) })
     }
 
     fn own(&self, program: &OsString, args: &[OsString]) -> Target {

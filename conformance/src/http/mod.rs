@@ -5,6 +5,7 @@
 //! dumped and replayed alike. A peer lives as long as one attempt at a case.
 
 mod args;
+mod black_box;
 mod endpoint;
 mod exchange;
 mod h1;
@@ -19,6 +20,7 @@ mod tls_hello;
 mod tls_probe;
 mod trust;
 
+pub use self::black_box::{AddressError, BlackBoxLauncher};
 pub use self::endpoint::Endpoint;
 pub use self::trust::{TrustError, check_pem};
 
@@ -119,7 +121,7 @@ impl Peer {
             "peer_search" => search::search(request, stderr)?,
             "peer_wait" => {
                 let time = args.within()?;
-                self.block_on(tokio::time::sleep(time))?;
+                self.block_on(async { tokio::time::sleep(time).await })?;
                 json!({})
             }
             _ => return Err(BadArgs("no such step")),

@@ -120,6 +120,10 @@ pub(super) fn downgraded_hello(client: &[u8]) -> Option<Vec<u8>> {
     body.push(0);
     body.extend(u16s(&[suite]));
     body.push(0);
+    // Clients that would go on want to know that renegotiation is the safe kind (RFC 5746).
+    let mut extensions = Vec::new();
+    extension(&mut extensions, 0xff01, &[0]);
+    body.extend(with_len16(&extensions));
     Some(record(0x0302, 2, &body))
 }
 

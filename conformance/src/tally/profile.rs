@@ -17,7 +17,7 @@ pub struct Profile {
 }
 
 /// The profiles, smallest first. What is not in the others is only in the last.
-pub const PROFILES: [Profile; 5] = [
+pub const PROFILES: [Profile; 6] = [
     Profile {
         name: "core",
         areas: &["HDR", "META", "ENUM", "PAY", "CMP", "JSON"],
@@ -33,6 +33,11 @@ pub const PROFILES: [Profile; 5] = [
         name: "latent",
         areas: &["RLN", "XFR", "CTX", "STO", "API", "MET"],
         about: "latent state can be made, kept and handed over: realignment, contexts, their store, transfer modes",
+    },
+    Profile {
+        name: "http",
+        areas: &["HTTP", "SEC"],
+        about: "messages go over HTTP: a server or a client of the binding, and their security",
     },
     Profile { name: "full", areas: &[], about: "everything that this suite tests" },
 ];
@@ -107,11 +112,16 @@ impl Tally {
         let broken = ids(&|requirement| breaks(requirement.status));
         let unverified = ids(&|requirement| requirement.required && requirement.status == Status::NotRun);
         let left_out = self.start.unselected.iter().any(|id| profile.covers(id));
+        // What gives a profile its name may be an adapter's choice; without any of it there is no verdict on it.
+        let missing = profile.areas.first().is_some_and(|first| {
+            let named = |requirement: &&&super::RequirementVerdict| area_of(&requirement.brief.id) == *first;
+            covered.iter().filter(named).all(|requirement| requirement.status == Status::NotRun)
+        });
         let standing = if !broken.is_empty() {
             Standing::NotConformant
         } else if self.is_dishonest() || left_out || self.is_narrowed() || !self.is_complete() {
             Standing::NotJudged
-        } else if !unverified.is_empty() {
+        } else if !unverified.is_empty() || missing {
             Standing::Incomplete
         } else {
             Standing::Conformant

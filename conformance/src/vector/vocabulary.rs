@@ -105,6 +105,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "state_flags",
     "rank",
     "vectors",
+    "h2",
     "h2c",
     "tls",
     "server_echo",

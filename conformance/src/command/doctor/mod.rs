@@ -57,6 +57,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> anyhow::Result<Exit> {
         framing: args.framing,
         exec: args.exec,
         command: args.command.clone(),
+        ..TargetArgs::default()
     }
     .resolve()?;
     let layout = console::layout(args.color.color);
