@@ -82,12 +82,13 @@ impl Peer {
         }
     }
 
-    /// Takes a step. What a peer does is told with `ok`; that a case asks for nonsense is a fault.
-    pub fn answer(&mut self, request: &Request, stderr: &str) -> Answer {
-        match self.take(request, stderr) {
-            Ok((ok, parts)) => Answer::Ok { ok, parts },
-            Err(error) => Answer::Fault(format!("the harness's own step {}: {error}", request.op)),
-        }
+    /// Takes a step. Whatever the other end does is told with `ok`.
+    ///
+    /// # Errors
+    /// Why the step can't be taken: the steps before it left no server to talk to, or the case asks for nonsense.
+    pub fn answer(&mut self, request: &Request, stderr: &str) -> Result<Answer, String> {
+        let (ok, parts) = self.take(request, stderr).map_err(|error| error.to_string())?;
+        Ok(Answer::Ok { ok, parts })
     }
 
     fn take(&mut self, request: &Request, stderr: &str) -> Result<(Map<String, Value>, Vec<Blob>), BadArgs> {

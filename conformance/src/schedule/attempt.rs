@@ -66,25 +66,25 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
             child.instance.peak_rss()
         });
         let reply = if is_peer_op(&request.op) {
-            Ok(peer.answer(&request, &child.instance.stderr_tail()))
+            let taken = peer.answer(&request, &child.instance.stderr_tail());
+            taken.map_or_else(Reply::NotSent, Reply::Answered)
         } else {
             let reply = child.instance.exchange(&request, limit);
             if let Ok(answer) = &reply {
                 peer.learn(&request, answer);
             }
-            reply
+            reply.map_or_else(Reply::Lost, Reply::Answered)
         };
         let after = before.and_then(|_| child.instance.peak_rss());
         let rss_growth = after.zip(before).map(|(after, before)| after.saturating_sub(before));
-        let lost = reply.is_err();
-        let reply = reply.map_or_else(Reply::Lost, Reply::Answered);
+        let over = !matches!(reply, Reply::Answered(_));
         let folder = step.files.is_some().then_some(scratch.as_ref().ok().and_then(Option::as_ref)).flatten();
         let files = folder.and_then(|folder| {
             let mut files = Vec::new();
             list_files(folder.path(), "", &mut files).ok().map(|()| files)
         });
         observed.push(Observed { request: Some(request), reply, rss_growth, files });
-        if lost {
+        if over {
             break;
         }
     }
