@@ -99,7 +99,8 @@ fn endpoint(
     let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(form)?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    if !tls && !(insecure_loopback && loopback) {
+    let allowed = tls || insecure_loopback && loopback;
+    if !allowed {
         return Err(AddressError::Insecure(url.to_owned()));
     }
     if let Some(pem) = &pem {
