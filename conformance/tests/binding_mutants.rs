@@ -1,5 +1,6 @@
 //! The test of the checks of the HTTP binding: a server and a client that are right, and the same with one thing wrong at
 //! a time. One that is not caught by a check for the requirement that it breaks fails the test.
+#![expect(clippy::unwrap_used, reason = "what prepares a test may end it too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
