@@ -32,6 +32,9 @@ pub trait Agent: Send + Sync + 'static {
     /// Judges a message before it is acknowledged. What is returned stands beside `success` in the answer
     /// (AVP-HTTP-025). The session, where the message names one that is open, keeps the message if it holds a context.
     ///
+    /// Messages up to 64 KiB are judged where they came in, on a thread that serves other peers too: for these it is not to
+    /// wait for anything.
+    ///
     /// # Errors
     /// A class with which the message is refused: nothing of it is kept.
     fn receive(&self, message: &Received, session: Option<&Session>) -> Result<Map<String, Value>>;

@@ -25,6 +25,8 @@ pub struct ServerLimits {
     pub max_connections_of_one: usize,
     /// Requests that are worked on at a time. Beyond: 503.
     pub max_requests: usize,
+    /// Requests of one peer, a token's name or an address, that are worked on at a time. Beyond: 429.
+    pub max_requests_of_one: usize,
     /// Streams of one HTTP/2 connection at a time.
     pub max_streams: u32,
     /// Open sessions. Beyond: 503 until some expire.
@@ -74,6 +76,8 @@ impl ServerLimits {
     pub const MAX_CONNECTIONS_OF_ONE: usize = 256;
     /// Default of [`Self::max_requests`].
     pub const MAX_REQUESTS: usize = 256;
+    /// Default of [`Self::max_requests_of_one`]: half of all, so that slow uploads of one peer leave room for others.
+    pub const MAX_REQUESTS_OF_ONE: usize = 128;
     /// Default of [`Self::max_streams`]: what RFC 9113 asks servers to allow at least.
     pub const MAX_STREAMS: u32 = 100;
     /// Default of [`Self::max_sessions`]: with names of [`Self::MAX_NAME`] bytes all over, 100 MB.
@@ -111,6 +115,7 @@ impl ServerLimits {
             ("limits.max_connections", self.max_connections),
             ("limits.max_connections_of_one", self.max_connections_of_one),
             ("limits.max_requests", self.max_requests),
+            ("limits.max_requests_of_one", self.max_requests_of_one),
             ("limits.max_answers", self.max_answers),
             ("limits.max_waiting", self.max_waiting.max(1)),
             ("limits.max_sessions", self.max_sessions),
@@ -148,6 +153,7 @@ impl Default for ServerLimits {
             max_connections: Self::MAX_CONNECTIONS,
             max_connections_of_one: Self::MAX_CONNECTIONS_OF_ONE,
             max_requests: Self::MAX_REQUESTS,
+            max_requests_of_one: Self::MAX_REQUESTS_OF_ONE,
             max_streams: Self::MAX_STREAMS,
             max_sessions: Self::MAX_SESSIONS,
             max_sessions_of_one: Self::MAX_SESSIONS_OF_ONE,

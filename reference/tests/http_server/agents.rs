@@ -20,7 +20,7 @@ pub(crate) enum Event {
     GivenUp,
 }
 
-/// Answers `wait` once it is let go, `endless` for as long as somebody listens, and all else as [`Echo`] does.
+/// Answers `wait`, and takes messages of the model `wait`, once it is let go; answers `endless` for as long as somebody listens, and all else as [`Echo`] does.
 pub(crate) struct Held {
     echo: Echo,
     told: Sender<Event>,
@@ -69,6 +69,10 @@ impl Agent for Held {
     }
 
     fn receive(&self, message: &Received, session: Option<&Session>) -> Result<Map<String, Value>> {
+        if message.metadata.model_id == "wait" {
+            self.tell(Event::Asked);
+            let _ = self.let_go.lock().unwrap().recv();
+        }
         self.echo.receive(message, session)
     }
 

@@ -223,6 +223,24 @@ fn an_answer_that_takes_too_long_is_given_up() {
 }
 
 #[test]
+fn a_message_that_is_judged_for_too_long_is_given_up_and_its_memory_stays_counted() {
+    let (agent, holder) = held();
+    let limits = |limits: &mut avp::transport::ServerLimits| {
+        limits.answer_timeout = std::time::Duration::from_millis(200);
+    };
+    let server = start_with(limited(limits), agent);
+    let metadata = Metadata { model_id: "wait".into(), ..Metadata::default() };
+    let bytes = Encoder::new().encode(&metadata, &[0; 100_000]).unwrap();
+    let got = ask(&server, "POST", TRANSMIT, &bytes);
+    assert_eq!((got.status, &got.json()["code"]), (503, &json!("timeout")));
+    holder.wait_for(Event::Asked);
+    // The agent still has it.
+    assert!(number(&server, "avp_in_flight_bytes") >= 100_000.0);
+    holder.let_one_go();
+    until_nothing_is_in_flight(&server);
+}
+
+#[test]
 fn questions_wait_their_turn_and_no_more_than_may() {
     let (agent, holder) = held();
     let server = start_with(limited(|limits| limits.max_waiting = 1), agent);

@@ -184,6 +184,26 @@ fn requests_beyond_the_limit_are_told_to_come_again() {
 }
 
 #[test]
+fn one_peer_alone_leaves_room_for_others() {
+    let mut options = limited(|limits| limits.max_requests_of_one = 1);
+    options.tokens = Tokens::from_text("alice 0123456789abcdef\nbob fedcba9876543210\n").unwrap();
+    let server = start(options);
+    let ask_as = |secret: &str| {
+        let token = format!("authorization: Bearer {secret}\r\n");
+        Raw::to(&server).ask("POST", POSTS[1], &token, b"{}").unwrap()
+    };
+    let mut slow = Raw::to(&server);
+    slow.send(&head(POSTS[1], "authorization: Bearer 0123456789abcdef\r\ncontent-length: 2")).send(b"{");
+    until("alice's first request is worked on", || {
+        let got = ask_as("0123456789abcdef");
+        got.status == 429 && got.head.contains("\r\nretry-after: ")
+    });
+    assert_eq!(ask_as("fedcba9876543210").status, 200);
+    assert_eq!(slow.send(b"}").read().unwrap().status, 200);
+    until("alice may ask again", || ask_as("0123456789abcdef").status == 200);
+}
+
+#[test]
 fn memory_for_bodies_runs_out_and_is_given_back() {
     let server = start(limited(|limits| {
         limits.message.max_message = 1 << 20;
@@ -241,7 +261,7 @@ fn metadata_counts_as_what_it_takes_in_memory() {
 }
 
 #[test]
-fn sessions_run_out_and_come_back() {
+fn sessions_run_out_and_those_that_are_open_go_on() {
     let server = start(limited(|limits| limits.max_sessions = 2));
     let ids = [handshake(&server), handshake(&server)];
     let got = ask(&server, "POST", POSTS[1], b"{}");
@@ -250,6 +270,17 @@ fn sessions_run_out_and_come_back() {
     for id in ids {
         assert_eq!(ask(&server, "POST", POSTS[0], &message(&id, b"x")).json()["kept"], true);
     }
+}
+
+#[test]
+fn one_peer_does_not_open_all_sessions() {
+    let server = start(limited(|limits| limits.max_sessions_of_one = 2));
+    for _ in 0..2 {
+        handshake(&server);
+    }
+    let got = ask(&server, "POST", POSTS[1], b"{}");
+    assert_eq!(got.status, 429);
+    assert!(got.head.contains("\r\nretry-after: "), "{}", got.head);
 }
 
 #[test]

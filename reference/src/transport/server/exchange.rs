@@ -36,6 +36,8 @@ pub(super) struct Exchange {
     pub(super) metrics: Metrics,
     /// Connections of each address.
     pub(super) guests: Arc<Guests>,
+    /// Requests of each peer.
+    pub(super) asking: Arc<Guests>,
     /// Bytes of messages on their way in.
     pub(super) in_flight: Arc<Budget>,
     /// Requests that may still begin.
@@ -67,6 +69,7 @@ impl Exchange {
             rate: Rate::new(limits.rate),
             metrics: Metrics::default(),
             guests: Guests::new(limits.max_connections_of_one),
+            asking: Guests::new(limits.max_requests_of_one),
             in_flight: Budget::new(limits.max_in_flight),
             room: Arc::new(Semaphore::new(limits.max_requests)),
             working: Arc::new(Semaphore::new(limits.max_requests)),

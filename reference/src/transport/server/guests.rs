@@ -1,17 +1,17 @@
-//! Connections of each address.
+//! Connections, and requests, of each peer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::rate::Peer;
 
-/// How many connections each address has, so that one of them can't take all that there are.
+/// How many connections or requests each peer has, so that one of them can't take all that there are.
 pub(super) struct Guests {
     most: usize,
     open: Mutex<HashMap<Peer, usize>>,
 }
 
-/// One connection, for as long as it lives.
+/// One of them, for as long as it lives.
 pub(super) struct Guest {
     guests: Arc<Guests>,
     peer: Peer,
@@ -27,7 +27,7 @@ impl Guests {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` when the address has as many connections as it may.
+    /// `None` when the peer has as many as it may.
     pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Option<Guest> {
         let mut open = self.open();
         let count = open.entry(peer.clone()).or_default();

@@ -179,17 +179,22 @@ pub(super) async fn message(
 /// when its peer has gone, and a peer may ask and go as fast as it can.
 ///
 /// # Errors
-/// 500 when it panics. The panic's text stays here: it may quote what a peer sent.
+/// 503 when it takes longer than an answer may; it goes on, and what it holds stays held. 500 when it panics. The panic's text stays here: it may quote what a peer sent.
 pub(super) async fn blocking<T: Send + 'static>(
     exchange: &Exchange,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    let place = Arc::clone(&exchange.working).acquire_owned().await.map_err(|_| panicked())?;
-    let work = move || {
-        let _place = place;
-        work()
+    let working = async {
+        let place = Arc::clone(&exchange.working).acquire_owned().await.map_err(|_| panicked())?;
+        let work = move || {
+            let _place = place;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| panicked())
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| panicked())
+    timeout(exchange.limits.answer_timeout, working)
+        .await
+        .unwrap_or_else(|_| Err(Refusal::new(503, "timeout", "the answer took too long").retry_after(1)))
 }
 
 /// The same where it is, for what takes no time.

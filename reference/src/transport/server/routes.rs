@@ -159,6 +159,9 @@ async fn routed(
         Refusal::new(503, "busy", "the server works on as many requests as it may").retry_after(1)
     })?;
     let peer = guard::admit(exchange, from, &head.headers)?;
+    let guest = exchange.asking.admit(peer.clone()).ok_or_else(|| {
+        Refusal::new(429, "rate_limited", "too many requests of this peer at a time").retry_after(1)
+    })?;
     if exchange.strict {
         guard::strict_headers(&head.method, head.uri.path(), &head.headers)?;
     }
@@ -173,5 +176,5 @@ async fn routed(
         }
     };
     // What is answered in whole is done: a peer that does not take its answer takes up no place of others.
-    Ok(reply.map(|body| if body.is_in_pieces() { body.with(place) } else { body }))
+    Ok(reply.map(|body| if body.is_in_pieces() { body.with((place, guest)) } else { body }))
 }
