@@ -21,6 +21,7 @@
 //! | `weights`, `text` (feature `files`) | safetensors, GGUF, tokenizer.json | tensors, tokens, chats |
 //! | `model` (feature `model`) | tokens | latent steps, text, contexts: language models on burn |
 //! | `transport` (feature `http`) | bytes over HTTP/2 | a server and a client with bounds on all that peers do |
+//! | `serving` (features `http`, `model`) | questions | an agent with a model behind the binding |
 //! | [`size`] | model configurations | bytes that each way of handing over takes |
 //! | [`error`] | | one [`Error`] with class, field, offset, expected and found |
 //!
@@ -64,6 +65,8 @@ pub mod inspect;
 pub mod kv;
 #[cfg(feature = "model")]
 pub mod model;
+#[cfg(all(feature = "http", feature = "model"))]
+pub mod serving;
 pub mod session;
 pub mod size;
 pub mod tensor;

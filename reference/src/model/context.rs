@@ -10,7 +10,7 @@ use crate::context::{ContextMessage, ContextState};
 use crate::error::{Error, ErrorClass, Result};
 use crate::tensor::{decode_f32, encode_f32};
 use crate::weights::MappedFile;
-use crate::wire::{DataType, Decoder, Diagnostic, Encoder, Limits, Metadata, Mode, PayloadType};
+use crate::wire::{DataType, Decoder, Diagnostic, Encoder, Limits, Metadata, Mode, PayloadSum, PayloadType};
 
 /// What a model has computed so far. Cloning shares the tensors; whoever appends first gets a copy, and nobody else sees
 /// it. So a context can be used twice and gives the same text twice.
@@ -283,8 +283,27 @@ impl Context {
         done: &mut dyn FnMut(std::ops::Range<usize>),
     ) -> Result<ReceivedContext> {
         let (message, sum) = Decoder::new().limits(limits).decode_unsummed(bytes)?;
-        let (parts, mut diagnostics) = ContextMessage::read(&message.metadata, &message.payload)?;
-        diagnostics.extend(message.diagnostics.iter().cloned());
+        let mut received = Self::read_parts(&message.metadata, &message.payload, sum, done)?;
+        received.diagnostics.extend(message.diagnostics.iter().cloned());
+        Ok(received)
+    }
+
+    /// From the parts of a message that is decoded already, its checksum compared. Beyond `payload`, this takes the memory
+    /// of the tensors once.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`], those of decoding aside.
+    pub fn from_parts(metadata: &Metadata, payload: &[u8]) -> Result<ReceivedContext> {
+        Self::read_parts(metadata, payload, None, &mut |_| ())
+    }
+
+    fn read_parts(
+        metadata: &Metadata,
+        payload: &[u8],
+        sum: Option<PayloadSum>,
+        done: &mut dyn FnMut(std::ops::Range<usize>),
+    ) -> Result<ReceivedContext> {
+        let (parts, diagnostics) = ContextMessage::read(metadata, payload)?;
         let mut context = Self {
             model_hash: parts.model_hash,
             model_family: parts.model_family,
@@ -294,7 +313,7 @@ impl Context {
             num_steps: parts.num_steps,
             cache: None,
             hidden: None,
-            avp_map_id: message.metadata.avp_map_id.clone(),
+            avp_map_id: metadata.avp_map_id.clone(),
         };
         let route = Route {
             session_id: parts.session_id,
@@ -303,11 +322,11 @@ impl Context {
         };
         match &parts.state {
             ContextState::Cache(layers) => {
-                context.cache = Some(KvCache::read(layers, &message.payload, sum, done)?);
+                context.cache = Some(KvCache::read(layers, payload, sum, done)?);
             }
             ContextState::Hidden { states, seq_len } => {
                 if let Some(sum) = sum {
-                    sum.check(crate::wire::crc32(&message.payload))?;
+                    sum.check(crate::wire::crc32(payload))?;
                 }
                 let (values, dtype) = (decode_f32(states), states.dtype());
                 // A message may leave the width to the shape.
