@@ -1,6 +1,13 @@
 //! A model behind the binding: what an agent with one accepts, refuses and answers, by itself and through real sockets.
 
 mod agent;
+mod chat;
+#[path = "../../examples/06_over_http.rs"]
+#[expect(dead_code, reason = "its main prints what is tested here")]
+mod example;
+#[cfg(all(feature = "cli", unix))]
+mod serve;
+mod server;
 
 use std::error::Error;
 use std::ops::ControlFlow;

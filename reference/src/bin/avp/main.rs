@@ -10,6 +10,8 @@ mod handshake;
 mod hash;
 mod inspect;
 mod json;
+#[cfg(all(feature = "http", feature = "model"))]
+mod log;
 #[cfg(feature = "files")]
 mod models;
 #[cfg(any(feature = "files", feature = "http"))]
@@ -21,6 +23,8 @@ mod resolve;
 mod runtime;
 #[cfg(feature = "http")]
 mod send;
+#[cfg(all(feature = "http", feature = "model"))]
+mod serve;
 mod size;
 mod style;
 #[cfg(feature = "model")]
@@ -44,6 +48,7 @@ Examples:
   avp generate \"Do it.\" -m MODEL --context plan.avp
   avp handshake https://b.example --identity config.json   how we would talk (feature http)
   avp send plan.avp --to https://b.example --ask \"Do it.\"
+  avp serve -m MODEL                         a model that other agents reach (features http, model)
 
 A file named - is standard input or output.
 
@@ -75,6 +80,8 @@ enum Command {
     Handshake(handshake::Args),
     #[cfg(feature = "http")]
     Send(send::Args),
+    #[cfg(all(feature = "http", feature = "model"))]
+    Serve(serve::Args),
 }
 
 fn main() -> ExitCode {
@@ -95,6 +102,8 @@ fn main() -> ExitCode {
         Command::Handshake(args) => handshake::run(&args),
         #[cfg(feature = "http")]
         Command::Send(args) => send::run(&args),
+        #[cfg(all(feature = "http", feature = "model"))]
+        Command::Serve(args) => serve::run(&args),
     };
     match done {
         Ok(code) => code,
