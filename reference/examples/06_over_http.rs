@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use avp::model::{Connector as _, LoadOptions, Route, Runtime, ThinkOptions};
 use avp::serving::ModelAgent;
-use avp::transport::client::{ClientOptions, Delivered, Upload, blocking::Client};
+use avp::transport::client::{ClientOptions, Delivered, Reply, Upload, blocking::Client};
 use avp::transport::server::{Running, ServerOptions};
 use avp::transport::tls::ServerTls;
 use avp::weights::registry;
@@ -22,29 +22,34 @@ const QUESTION: &str = "What can Ann buy?";
 
 /// What came of a pair of agents.
 #[derive(Debug)]
-pub struct Talk {
-    /// How they talked, by the rules.
-    pub mode: &'static str,
+pub(crate) struct Talk {
+    /// How they talked, and by which rule.
+    pub(crate) mode: [&'static str; 2],
     /// What was handed over.
-    pub delivered: Delivered,
-    /// What the server says, with what was handed over.
-    pub answer: String,
-    /// What it says to the question alone.
-    pub alone: String,
+    pub(crate) delivered: Delivered,
+    /// What the server said to it.
+    pub(crate) said: serde_json::Value,
+    /// What it answers, with what was handed over.
+    pub(crate) answer: String,
+    /// What it answers to the question alone.
+    pub(crate) alone: String,
 }
 
-/// Prints how each pair talks.
-pub fn main() -> Outcome {
+fn main() -> Outcome {
     for (reader, writer) in [("pocket-a", "pocket-a"), ("pocket-a", "pocket-c")] {
-        println!("{reader} → {writer}");
         let talk = talk(reader, writer)?;
+        println!("{reader} → {writer}\n  mode   {} by {}", talk.mode[0], talk.mode[1]);
+        match &talk.delivered {
+            Delivered::Context => println!("  sent   a context: {}", talk.said),
+            Delivered::Text { why } => println!("  sent   text, for: {why:?}"),
+        }
         println!("  asked  {QUESTION}\n  answer {}\n  alone  {}\n", talk.answer, talk.alone);
     }
     Ok(())
 }
 
 /// A reader with one model, and a server with another one.
-pub fn talk(reader: &str, writer: &str) -> Outcome<Talk> {
+pub(crate) fn talk(reader: &str, writer: &str) -> Outcome<Talk> {
     // The server: any free port, a certificate of its own, the model behind it.
     let (tls, certificate) = ServerTls::development(&[])?;
     let options = ServerOptions { tls: Some(tls), ..ServerOptions::default() };
@@ -69,30 +74,23 @@ pub fn talk(reader: &str, writer: &str) -> Outcome<Talk> {
         Ok(Upload::from(thought.context.to_bytes(&Encoder::new(), &Route::default())?))
     };
     let handed = client.hand_over(context, |_| Ok(format!("{FACTS} {QUESTION}")))?;
-    let session = &handed.handshake;
-    println!("  mode   {} by {}", session.mode().as_str(), session.resolution.path.as_str());
     let answer = match &handed.delivered {
-        Delivered::Context => {
-            println!("  sent   context {}", serde_json::Value::Object(handed.reply.body.clone()));
-            client.ask(QUESTION)?
-        }
-        Delivered::Text { why } => {
-            println!("  sent   text, for: {why:?}");
-            handed.reply.clone()
-        }
+        Delivered::Context => client.ask(QUESTION)?,
+        Delivered::Text { .. } => handed.reply.clone(),
     };
 
     // The same question from somebody who has handed over nothing.
     let alone = Client::new(&format!("https://{}", server.address()), options)?.ask(QUESTION)?;
-    let said = |reply: &avp::transport::client::Reply| reply.content().unwrap_or_default().to_owned();
-    let talk = Talk {
-        mode: session.mode().as_str(),
-        delivered: handed.delivered.clone(),
-        answer: said(&answer),
-        alone: said(&alone),
-    };
     server.stop()?;
-    Ok(talk)
+    let content = |reply: &Reply| reply.content().unwrap_or_default().to_owned();
+    let agreed = &handed.handshake.resolution;
+    Ok(Talk {
+        mode: [agreed.mode.as_str(), agreed.path.as_str()],
+        answer: content(&answer),
+        alone: content(&alone),
+        said: handed.reply.body.into(),
+        delivered: handed.delivered,
+    })
 }
 
 fn open(name: &str) -> avp::Result<Runtime> {

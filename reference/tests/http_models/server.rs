@@ -6,11 +6,11 @@ use std::sync::Arc;
 use avp::ErrorClass;
 use avp::model::{Connector as _, Context, Runtime};
 use avp::session::{SessionMode, TextMessage, Ttl};
+use avp::transport::Question;
 use avp::transport::client::{ClientOptions, Delivered, Token, Upload, WhyText, blocking::Client};
 use avp::transport::server::{Running, ServerOptions};
 use avp::transport::tls::ServerTls;
 use avp::transport::tokens::Tokens;
-use avp::transport::{Agent as _, Question};
 use serde_json::json;
 
 use super::{
@@ -226,9 +226,11 @@ fn a_session_is_its_holders() -> Outcome {
 #[test]
 fn the_example_does_what_it_says() -> Outcome {
     let same = super::example::talk("pocket-a", "pocket-a")?;
-    assert_eq!((same.mode, &same.delivered), ("LATENT", &Delivered::Context));
+    assert_eq!((same.mode, &same.delivered), (["LATENT", "hash_match"], &Delivered::Context));
+    assert_eq!(same.said["kept"], true);
     let other = super::example::talk("pocket-a", "pocket-c")?;
-    assert_eq!((other.mode, &other.delivered), ("JSON", &Delivered::Text { why: WhyText::Mode }));
+    let text = Delivered::Text { why: WhyText::Mode };
+    assert_eq!((other.mode, &other.delivered), (["JSON", "json_fallback"], &text));
     for talk in [same, other] {
         assert!(talk.answer.ends_with(ANSWER) && !talk.alone.ends_with(ANSWER), "{talk:?}");
     }
