@@ -43,7 +43,7 @@ The first line on standard output says where the server listens; it answers from
 AVP_LOG or RUST_LOG filter them (info by default); they hold ids and sizes, never what peers send.
 SIGTERM and ctrl-C let running requests end; a second one does not wait.";
 
-/// Serves a model to other agents: handshake, contexts, text, and OpenAI's chat completions.
+/// Serves a model to other agents: handshake, contexts, text, chat completions.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
