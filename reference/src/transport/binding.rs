@@ -26,5 +26,5 @@ pub const VERSION_HEADER: &str = "avp-version";
 pub const AGENT_HEADER: &str = "avp-agent-id";
 /// What a client of this crate writes there, and the newest that a strict server takes.
 pub const VERSION: &str = "0.4";
-/// The session of a chat completion, as an alternative to the field `avp.session_id` of its body.
+/// The session of a chat completion, as an alternative to the field `avp.session_id` of its body; also of its answer.
 pub const SESSION_HEADER: &str = "avp-session-id";

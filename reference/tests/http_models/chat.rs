@@ -140,6 +140,7 @@ fn two_agents_hand_over_by_the_session() -> Outcome {
         };
         assert_eq!((&avp["kept"], &avp["context_tokens"]), (&json!(true), &json!(0)), "{}", told.text);
         let session_id = avp["session_id"].as_str().ok_or("no session")?;
+        assert_eq!(told.headers[SESSION_HEADER], session_id);
         // The second one names the session, in the body or in a header, and passes on no text.
         let answer = chats.ask(QUESTION, json!({"avp": {"session_id": session_id}}))?.json()?;
         assert!(content(&answer).ends_with(ANSWER), "{answer}");

@@ -28,7 +28,9 @@
 //! | `keep` | the context behind the answer stays in the session, a new one when none is named |
 //!
 //! The answer has `avp` too, in a stream its last chunk with a choice: `session_id`, `context_tokens` (those that the answer
-//! stood behind), `kept`, and what else the agent says. So two agents with stock clients hand over: one asks with
+//! stood behind), `kept`, and what else the agent says; the header `AVP-Session-ID` names the session as well, for frameworks
+//! that drop fields which they do not know. A client that names a session sends new messages alone: what was said before
+//! stands in the context. So two agents with stock clients hand over: one asks with
 //! `keep`, the other one names the session.
 
 mod error;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::channel::Sender;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, HeaderValue};
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -54,18 +54,28 @@ pub(super) async fn answer(
     let events = request.stream.then(|| EventStream::new(completion.clone(), request.include_usage));
     let context = session.as_ref().and_then(|session| exchange.kept.of(&session.id));
     let question = request.into_question(session.clone(), context);
+    let named = session.as_deref().and_then(name_of);
 
     if let Some(events) = events {
         let (sender, mut reply) = reply::pieces(EVENT_STREAM_CONTENT_TYPE);
         reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         let streaming =
             Streaming { exchange: Arc::clone(exchange), session, events, sender, _in_flight: in_flight };
+        reply.headers_mut().extend(named);
         tokio::spawn(streaming.run(place, question));
         return Ok(reply);
     }
     let mut answer = answering::ask(exchange, place, question, |_| ControlFlow::Continue(())).await?;
     let avp = kept(exchange, session.as_deref(), &mut answer)?;
-    Ok(reply::json(200, &completion.body(&answer, &avp)))
+    let mut reply = reply::json(200, &completion.body(&answer, &avp));
+    reply.headers_mut().extend(named);
+    Ok(reply)
+}
+
+/// The session as a header of the answer: frameworks above OpenAI's clients drop fields that they do not know.
+fn name_of(session: &Session) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_str(session.id.as_str()).ok()?;
+    Some((HeaderName::from_static(SESSION_HEADER), value))
 }
 
 /// The session that the headers name.

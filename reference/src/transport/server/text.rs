@@ -72,9 +72,6 @@ fn to_json(session: Option<&Session>, kept: bool, answer: Answer) -> Value {
         }),
     );
     body.insert("kept".to_owned(), json!(kept));
-    // `null` tells a peer whose session is not known any more that nothing of it stands behind the answer.
-    let behind = (answer.context_tokens > 0).then(|| json!({"tokens": answer.context_tokens}));
-    body.insert("context".to_owned(), json!(behind));
     for (key, value) in answer.extra {
         body.entry(key).or_insert(value);
     }
