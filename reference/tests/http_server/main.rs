@@ -15,6 +15,7 @@ mod numbers;
 mod parsers;
 mod peers;
 mod secrets;
+mod security;
 mod slow;
 mod smuggling;
 mod tls;

@@ -1,0 +1,85 @@
+//! SECURITY.md says what is so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use avp::ErrorClass;
+use avp::transport::{Running, ServerLimits, ServerOptions};
+
+use crate::peers::Echo;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of the table, five cells each.
+fn rows() -> Vec<[String; 5]> {
+    let text = read("SECURITY.md");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    let cells = |line: &&str| -> [String; 5] {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        cells.try_into().unwrap_or_else(|cells| panic!("five cells: {cells:?}"))
+    };
+    let rows: Vec<_> = lines.iter().map(cells).collect();
+    assert_eq!(rows[0][3], "shown by");
+    rows[2..].to_vec()
+}
+
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_promise_has_a_test_that_exists() {
+    let requirements = read("../vectors/requirements.yaml");
+    for [threat, promise, _, shown_by, requirement] in rows() {
+        assert!(!threat.is_empty() && !promise.is_empty());
+        assert!(quoted(&shown_by).next().is_some(), "{threat}: nothing shows it");
+        for test in quoted(&shown_by) {
+            let (path, name) = test.split_once("::").unwrap_or((test, ""));
+            let source = read(path);
+            let tests = source.contains("#[test]") || source.contains("proptest!");
+            assert!(
+                tests && (name.is_empty() || source.contains(&format!("fn {name}("))),
+                "{threat}: {test}"
+            );
+        }
+        let ids: Vec<&str> = requirement.split(", ").collect();
+        assert!(!ids.is_empty());
+        for id in ids {
+            assert!(id.starts_with("AVP-") && requirements.contains(id), "{threat}: {id:?}");
+        }
+    }
+}
+
+#[test]
+fn every_limit_is_named_with_its_default() {
+    let defaults = format!("{:?}", ServerLimits::default());
+    let rows = rows();
+    let named: BTreeSet<&str> = rows.iter().flat_map(|row| quoted(&row[2])).collect();
+    for limit in &named {
+        let value = limit.split_once(": ").unwrap_or_else(|| panic!("{limit}")).1;
+        let is_there = [",", " }"].iter().any(|end| defaults.contains(&format!(" {limit}{end}")));
+        assert!(!value.is_empty() && is_there, "{limit} is not in {defaults}");
+    }
+    // And there is no other one.
+    let fields = defaults.split([',', '{']).filter_map(|part| part.trim().split_once(": "));
+    for (field, value) in fields.filter(|(field, _)| *field != "message") {
+        let is_named = named.iter().any(|limit| limit.starts_with(&format!("{field}: ")));
+        assert!(is_named, "{field}, {value} by default, is in no row");
+    }
+}
+
+#[test]
+fn cleartext_stays_on_this_machine() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
+        let address: SocketAddr = address.parse().unwrap();
+        let started = Running::start(address, ServerOptions::default(), Arc::new(Echo::new()));
+        let error = started.err().unwrap_or_else(|| panic!("{address} is taken"));
+        assert_eq!((error.class, error.field), (ErrorClass::Configuration, "server.address"));
+    }
+}
