@@ -14,6 +14,7 @@ mod logs;
 mod numbers;
 mod parsers;
 mod peers;
+mod rests;
 mod secrets;
 mod security;
 mod slow;

@@ -37,7 +37,7 @@ pub(super) async fn answer(
     exchange: &Arc<Exchange>,
     peer: &Peer,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Reply, ChatError> {
     let (bytes, in_flight) = intake::json(exchange, headers, body).await?;
     let header = session_header(headers)?;

@@ -13,6 +13,7 @@ use super::kept::Kept;
 use super::metrics::Metrics;
 use super::opened::Opened;
 use super::rate::{Peer, Rate};
+use super::rest::MAX_RESTS;
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::{Session, SessionId, SessionStore};
 use crate::transport::agent::Agent;
@@ -49,6 +50,8 @@ pub(super) struct Exchange {
     pub(super) waiting: Arc<Semaphore>,
     /// When the server began, in seconds since 1970.
     pub(super) begun: u64,
+    /// Rests of refused bodies that may be read.
+    pub(super) rests: Arc<Semaphore>,
     run: String,
     requests: AtomicU64,
 }
@@ -76,6 +79,7 @@ impl Exchange {
             answering: Arc::new(Semaphore::new(limits.max_answers)),
             waiting: Arc::new(Semaphore::new(limits.max_answers + limits.max_waiting)),
             begun: unix_time(),
+            rests: Arc::new(Semaphore::new(MAX_RESTS)),
             run,
             requests: AtomicU64::new(0),
             limits,

@@ -21,7 +21,7 @@ pub(super) async fn answer(
     exchange: &Arc<Exchange>,
     peer: &Peer,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Reply, Refusal> {
     let (text, in_flight) = intake::json(exchange, headers, body).await?;
     let hello = Hello::from_text(&text)?;

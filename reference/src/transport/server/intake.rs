@@ -23,14 +23,14 @@ const DECODED_IN_PLACE: usize = 64 << 10;
 
 /// Pieces of a body, each awaited for so long, and all of them not for too long.
 struct Pieces<'a> {
-    body: Incoming,
+    body: &'a mut Incoming,
     exchange: &'a Exchange,
     begun: Instant,
     bytes: u64,
 }
 
 impl<'a> Pieces<'a> {
-    fn of(body: Incoming, exchange: &'a Exchange) -> Self {
+    fn of(body: &'a mut Incoming, exchange: &'a Exchange) -> Self {
         Self { body, exchange, begun: Instant::now(), bytes: 0 }
     }
 
@@ -85,7 +85,7 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 pub(super) async fn json(
     exchange: &Exchange,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<(Bytes, Permit), Refusal> {
     let max = exchange.limits.max_json;
     if let Some(len) = announced(headers).filter(|&len| len > max) {
@@ -125,7 +125,7 @@ pub(super) async fn json(
 pub(super) async fn message(
     exchange: &Exchange,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<(Received, Permit), Refusal> {
     let limits = exchange.limits.message;
     if let Some(len) = announced(headers).filter(|&len| len > limits.max_message) {

@@ -22,6 +22,7 @@ mod opened;
 mod preface;
 mod rate;
 mod reply;
+mod rest;
 mod routes;
 mod running;
 mod stall;

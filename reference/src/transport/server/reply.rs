@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
@@ -103,6 +103,15 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         self.bytes.size_hint()
     }
+}
+
+/// The same answer to a HEAD: its headers alone. HTTP/1.1 leaves the body out by itself, HTTP/2 does not.
+pub(super) fn headers_alone(reply: Reply) -> Reply {
+    let (mut head, body) = reply.into_parts();
+    if let Some(len) = body.size_hint().exact() {
+        head.headers.insert(CONTENT_LENGTH, len.into());
+    }
+    Response::from_parts(head, ReplyBody { bytes: Source::Whole(Full::default()), ..body })
 }
 
 /// An answer of those bytes.

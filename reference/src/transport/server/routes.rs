@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use super::chat::{ChatError, SHOULD_RETRY_HEADER};
 use super::connection::From;
 use super::exchange::Exchange;
 use super::reply::{self, Reply};
+use super::rest::Rest;
 use super::{chat_route, guard, handshake, text, transmit};
 use crate::transport::binding::{
     CHAT_PATH, HANDSHAKE_PATH, HEALTH_PATH, MODELS_PATH, TEXT_PATH, TRANSMIT_PATH,
@@ -111,9 +113,10 @@ impl Refused {
 pub(super) async fn answer(exchange: Arc<Exchange>, from: From, request: Request<Incoming>) -> Reply {
     let begun = Instant::now();
     let id = exchange.request_id();
-    let route = Route::of(request.uri().path());
-    let method = request.method().clone();
-    let (reply, code) = match routed(&exchange, from, route, &id, request).await {
+    let (head, mut body) = request.into_parts();
+    let route = Route::of(head.uri.path());
+    let method = &head.method;
+    let (reply, code) = match routed(&exchange, from, route, &id, &head, &mut body).await {
         Ok(reply) => (reply, ""),
         Err(refused) => {
             let (mut reply, code) = refused.into_reply(route);
@@ -129,14 +132,18 @@ pub(super) async fn answer(exchange: Arc<Exchange>, from: From, request: Request
     exchange.metrics.answered(route, status, took);
     tracing::info!(
         request = id,
-        method = if matches!(method, Method::GET | Method::POST) { method.as_str() } else { "other" },
+        method = if matches!(*method, Method::GET | Method::POST) { method.as_str() } else { "other" },
         route = route.name(),
         status,
         code,
         ms = took.as_secs_f64() * 1e3,
         "answered"
     );
-    reply
+    let reply = if method == Method::HEAD { reply::headers_alone(reply) } else { reply };
+    match Rest::of(body, &head, reply.status(), &exchange) {
+        Some(rest) => reply.map(|body| body.with(rest)),
+        None => reply,
+    }
 }
 
 async fn routed(
@@ -144,9 +151,9 @@ async fn routed(
     from: From,
     route: Route,
     id: &str,
-    request: Request<Incoming>,
+    head: &Parts,
+    body: &mut Incoming,
 ) -> Result<Reply, Refused> {
-    let (head, body) = request.into_parts();
     let allowed = route.method().ok_or_else(|| Refusal::new(404, "invalid_argument", "no such path"))?;
     if head.method != allowed && !(allowed == Method::GET && head.method == Method::HEAD) {
         return Err(Refusal::new(405, "invalid_argument", format!("this path takes {allowed}")).into());

@@ -40,7 +40,7 @@ pub(super) async fn answer(
     peer: &Peer,
     id: &str,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Reply, Refusal> {
     let (received, in_flight) = intake::message(exchange, headers, body).await?;
     let session = exchange.session(&received.metadata.session_id, peer)?;

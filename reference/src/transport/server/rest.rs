@@ -1,0 +1,75 @@
+//! What a peer still sends of a body that is refused.
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::EXPECT;
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::exchange::Exchange;
+
+/// Rests that are read at a time. They take no memory but what a connection has for bytes on their way; beyond, a rest is cut
+/// off, and only clients that lose an answer then are worse off.
+pub(super) const MAX_RESTS: usize = 64;
+/// What is read of a rest at most, in bytes: a context of 390 MiB may come to a server that takes less.
+const MAX_REST: usize = 512 << 20;
+
+/// Reads on once the answer is out, for a while, and throws away what comes.
+///
+/// A server may reset a stream of HTTP/2 that it has answered, and must close a connection of HTTP/1.1 whose body it does
+/// not read; a client must not lose the answer then (RFC 9113, 8.1). Those that do are many, the Python SDK's and curl 7.88
+/// among them, which tell their users of a broken stream in place of a message that is too large.
+pub(super) struct Rest {
+    body: Option<Incoming>,
+    exchange: Arc<Exchange>,
+}
+
+impl Rest {
+    /// The rest, where there is one that is worth while: not of a peer that may not ask, or that is slow, or while the
+    /// server is busy; and not of one that waits to be asked for it.
+    pub(super) fn of(
+        body: Incoming,
+        head: &Parts,
+        status: StatusCode,
+        exchange: &Arc<Exchange>,
+    ) -> Option<Self> {
+        let worth = status.is_client_error()
+            && !matches!(
+                status,
+                StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+            );
+        let waits = head.version < Version::HTTP_2 && head.headers.contains_key(EXPECT);
+        (worth && !waits && !body.is_end_stream())
+            .then(|| Self { body: Some(body), exchange: Arc::clone(exchange) })
+    }
+}
+
+/// The answer is out, or nobody waits for it any more.
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let Ok(place) = Arc::clone(&self.exchange.rests).try_acquire_owned() else { return };
+        let Some(mut body) = self.body.take() else { return };
+        let exchange = Arc::clone(&self.exchange);
+        runtime.spawn(async move {
+            let mut read = 0;
+            let all = async {
+                while let Some(Ok(frame)) = body.frame().await {
+                    let len = frame.data_ref().map_or(0, bytes::Bytes::len);
+                    exchange.metrics.received(len);
+                    read += len;
+                    if read > MAX_REST {
+                        break;
+                    }
+                }
+            };
+            // As long as a body may pause, for all of it.
+            let _ = timeout(exchange.limits.body_idle_timeout, all).await;
+            drop(place);
+        });
+    }
+}

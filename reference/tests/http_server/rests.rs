@@ -1,0 +1,76 @@
+//! What a refused peer still sends, and answers without a body.
+
+use std::time::Duration;
+
+use avp::transport::ServerOptions;
+
+use crate::frames::{END_STREAM, Ended, Http2, RST_STREAM};
+use crate::numbers::limited;
+use crate::peers::{Raw, start};
+
+const PATH: &str = "/avp/v2/transmit";
+const BODY: usize = 256 << 10;
+/// No message begins like this: it is refused by its first bytes.
+const BAD_START: &[u8] = b"this is no message";
+
+#[test]
+fn a_head_has_the_headers_alone() {
+    let server = start(ServerOptions::default());
+    let mut peer = Http2::to(&server);
+    for (stream, path) in [(1, "/health"), (3, "/v1/models"), (5, "/nowhere")] {
+        let ended = peer.ask(stream, "HEAD", path, b"");
+        assert!(matches!(&ended, Ended::Answered(body) if body.is_empty()), "{path} {ended:?}");
+    }
+    let mut peer = Raw::to(&server);
+    for path in ["/health", "/nowhere"] {
+        peer.send(format!("HEAD {path} HTTP/1.1\r\nhost: h\r\n\r\n").as_bytes());
+    }
+    // A body between the two would be taken for the second one's head.
+    let mut all = String::new();
+    peer.send(b"GET /health HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+    std::io::Read::read_to_string(&mut peer.0, &mut all).unwrap();
+    let heads: Vec<_> = all.split("\r\n\r\n").collect();
+    assert_eq!(heads.len(), 4, "{all}");
+    assert!(heads[0].contains("content-length: 15") && heads[1].starts_with("HTTP/1.1 404"), "{all}");
+}
+
+#[test]
+fn who_sends_on_after_a_refusal_is_not_cut_off() {
+    let server = start(ServerOptions::default());
+    let mut peer = Http2::to(&server);
+    peer.open(1, "POST", PATH, &[]);
+    peer.frame(crate::frames::DATA, 0, 1, BAD_START);
+    assert_eq!(peer.ended(1).json()["code"], "invalid_magic");
+    peer.finish(1, &[0; BODY]);
+    peer.open(3, "GET", "/health", &[]);
+    peer.finish(3, b"");
+    loop {
+        let frame = peer.next().unwrap();
+        assert!((frame.kind, frame.stream) != (RST_STREAM, 1), "{frame:?}");
+        if frame.stream == 3 && frame.flags & END_STREAM != 0 {
+            break;
+        }
+    }
+
+    let mut peer = Raw::to(&server);
+    let head =
+        format!("POST {PATH} HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", BAD_START.len() + BODY);
+    assert_eq!(peer.send(head.as_bytes()).send(BAD_START).read().unwrap().status, 400);
+    assert_eq!(peer.send(&[0; BODY]).ask("GET", "/health", "", b"").unwrap().status, 200);
+}
+
+#[test]
+fn a_rest_that_does_not_come_is_given_up() {
+    let server = start(limited(|limits| limits.body_idle_timeout = Duration::from_millis(200)));
+    let mut peer = Http2::to(&server);
+    peer.open(1, "POST", PATH, &[]);
+    peer.frame(crate::frames::DATA, 0, 1, BAD_START);
+    assert_eq!(peer.ended(1).json()["code"], "invalid_magic");
+    let ended = peer.ended(1);
+    assert!(matches!(ended, Ended::Reset(0)), "{ended:?}");
+
+    let mut peer = Raw::to(&server);
+    peer.send(format!("POST {PATH} HTTP/1.1\r\nhost: h\r\ncontent-length: {BODY}\r\n\r\n").as_bytes());
+    assert_eq!(peer.send(BAD_START).read().unwrap().status, 400);
+    assert!(peer.read().is_none(), "the connection is closed");
+}
