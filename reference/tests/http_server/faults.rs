@@ -204,6 +204,8 @@ fn a_question_whose_peer_has_gone_is_given_up() {
         // The stream alone; the connection stays.
         peer.frame(crate::frames::RST_STREAM, 0, 1, &8u32.to_be_bytes());
         holder.wait_for(Event::GivenUp);
+        // What came of a streamed answer has used up what may be sent on the connection, and is not given back.
+        peer.frame(crate::frames::WINDOW_UPDATE, 0, 0, &(1u32 << 20).to_be_bytes());
         assert_eq!(peer.ask(3, "GET", "/health", b"").json()["status"], "ok");
     }
     assert_eq!(ask(&server, "POST", TEXT, &text("", "x")).json()["content"], "x behind None");
