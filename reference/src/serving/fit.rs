@@ -109,7 +109,7 @@ impl Fit<'_> {
                 Some(session) => {
                     refused(FIELD, format!("the session's map, {:?}", session.avp_map_id), excerpt(map_id))
                 }
-                None if hash.is_empty() || hash == own => Ok(()),
+                None if hash == own && !own.is_empty() => Ok(()),
                 None => refused(FIELD, format!("states projected for {own}"), excerpt(hash)),
             };
         }

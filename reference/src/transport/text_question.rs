@@ -6,13 +6,10 @@ use serde_json::Value;
 
 use super::agent::{Prompt, Question};
 use super::received::Received;
+use super::server::chat::{MAX_STOP_BYTES, MAX_STOPS};
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::fields::kind;
 use crate::session::{Session, TextMessage};
-
-/// Texts in `extra.stop` at most, and longest one in bytes: what an answer is searched for, token by token.
-const MAX_STOPS: usize = 4;
-const MAX_STOP_BYTES: usize = 1024;
 
 impl Question {
     /// What a text message asks, in a session and behind a context where there are such.
@@ -56,8 +53,8 @@ impl Question {
         let latent_steps = read(get("latent_steps"), field, "an integer from 0", steps)?.unwrap_or_default();
         let keep =
             read(get("keep"), "message.extra.keep", "true or false", Value::as_bool)?.unwrap_or_default();
-        let expected = "a text of 1 to 1024 bytes, or up to four";
-        let stop = read(get("stop"), "message.extra.stop", expected, stops)?.unwrap_or_default();
+        let expected = format!("a text of 1 to {MAX_STOP_BYTES} bytes, or up to {MAX_STOPS}");
+        let stop = read(get("stop"), "message.extra.stop", &expected, stops)?.unwrap_or_default();
         Ok(Self {
             prompt: Prompt::Text(message),
             context,

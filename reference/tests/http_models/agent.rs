@@ -169,6 +169,10 @@ fn projected_states_are_taken_as_agreed() -> Outcome {
     let (answer, _) = ask(&agent, behind)?;
     assert_eq!(answer.context_tokens, 5);
     assert_ne!(answer.content, ask(&agent, question(QUESTION))?.0.content);
+    // Of no session it is what its hash says.
+    assert_eq!(agent.receive(&*received(&context)?, None)?["usable"], true);
+    let states = context.hidden_states().ok_or("no states")?;
+    assert_eq!(agent.receive(&message_of(states, 96, &session.avp_map_id)?, None)?["usable"], false);
     // By another map, and of another width.
     let other = received(&projected(&reader, &writer, "vocab:0000000000000000")?)?;
     let error = agent.receive(&other, Some(&session)).unwrap_err();
@@ -221,6 +225,13 @@ fn contexts_that_no_model_can_use_are_refused_at_once() -> Outcome {
     );
     let fits = longer(cache, &layers, 511)?;
     assert_eq!(judged(&context.clone().with_cache(fits))?, None);
+    // One that passes for a cache, and from which nothing can be computed.
+    let broken = layers.iter().map(|layer| layer.each_ref().map(|values| vec![f32::NAN; values.len()]));
+    let broken = context.clone().with_cache(cache.with_layers(&broken.collect::<Vec<_>>())?);
+    for latent_steps in [0, 2] {
+        let behind = Question { context: Some(received(&broken)?), latent_steps, ..question(QUESTION) };
+        assert_eq!(ask(&agent, behind).unwrap_err().class, ErrorClass::Projection);
+    }
     let flat: Vec<u8> = vec![0; 8];
     let short = ContextMessage {
         model_hash: reader.identity().model_hash.clone(),

@@ -175,6 +175,8 @@ fn what_would_be_open_to_all_is_refused() -> Outcome {
         (&["--max-message", "many"], None, 2, "--max-message"),
         (&["--rate=0"], None, 1, "limits.rate"),
         (&["--session-ttl", "NaN"], None, 1, "ttl"),
+        (&["--session-ttl=-1"], None, 2, "--session-ttl"),
+        (&["--write-cert", "-"], None, 2, "--write-cert"),
     ] {
         let (found, error) = refuse(arguments, environment)?;
         assert_eq!(found, Some(code), "{arguments:?}: {error}");

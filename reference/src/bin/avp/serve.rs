@@ -110,6 +110,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.insecure_loopback && !loopback {
         bail!("--insecure-loopback is for loopback addresses, and {} is none", args.listen);
     }
+    if args.write_cert.as_deref().is_some_and(files::is_standard) {
+        bail!("standard output says where the server listens; --write-cert takes a file");
+    }
+    let session_ttl = Ttl::from_seconds(args.session_ttl)?;
+    if session_ttl.seconds() <= 0.0 {
+        bail!("--session-ttl: more than 0 seconds, or no session lives");
+    }
     let tokens = tokens(args)?;
     if tokens.is_empty() && !loopback && !args.no_token {
         bail!(
@@ -121,14 +128,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     (limits.rate, limits.max_kept) = (args.rate, args.max_kept);
     let (tls, fingerprint) =
         if args.insecure_loopback { (None, None) } else { certificate(args).map(some)? };
-    let options = ServerOptions {
-        limits,
-        tls,
-        tokens,
-        strict: args.strict,
-        session_ttl: Ttl::from_seconds(args.session_ttl)?,
-        metrics: args.metrics,
-    };
+    let options =
+        ServerOptions { limits, tls, tokens, strict: args.strict, session_ttl, metrics: args.metrics };
     log::begin(args.log)?;
     let runtime = Arc::new(args.model.open()?);
     let model_hash = runtime.identity().model_hash.clone();

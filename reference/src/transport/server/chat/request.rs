@@ -14,7 +14,8 @@ use crate::transport::{Question, Received};
 
 /// Texts in `stop` at most, as OpenAI has it.
 pub const MAX_STOPS: usize = 4;
-/// Longest text in `stop`, in bytes: a stream holds back as much while it may still become one.
+/// Longest text in `stop`, in bytes: an answer is searched for it piece by piece, and a stream holds back as much while it
+/// may still become one.
 pub const MAX_STOP_BYTES: usize = 1024;
 /// Highest `temperature`, as OpenAI has it.
 const MAX_TEMPERATURE: f64 = 2.0;
