@@ -21,7 +21,8 @@ use crate::wire::Encoder;
 
 /// Tokens that one answer has at most, whatever is asked for: more would hold the model from others for minutes.
 pub const MAX_ANSWER_TOKENS: usize = 4096;
-/// Latent steps before one answer at most. The protocol's default is 20 and published runs take up to 80.
+/// Latent steps before one answer at most, and hidden states that a context may bring to be taken as such. The protocol's
+/// default is 20 and published runs take up to 80.
 pub const MAX_LATENT_STEPS: u32 = 512;
 
 /// What the engine says when no logit is a number.

@@ -16,7 +16,7 @@ pub(super) struct AnswerText<'a> {
 }
 
 impl<'a> AnswerText<'a> {
-    /// Of no text that is empty: it would end every answer before it begins.
+    /// An empty text ends nothing: it would end every answer before it begins.
     pub(super) fn new(stops: &'a [String]) -> Self {
         Self { stops, told: String::new(), held: String::new(), ended: false }
     }
@@ -35,8 +35,8 @@ impl<'a> AnswerText<'a> {
         // A byte-level model begins its answer with a space, which must not be what ends it.
         self.held.push_str(if begins { piece.trim_start() } else { piece });
         // The one that is complete first decides, so that nothing depends on how the text is cut into pieces.
-        let found =
-            self.stops.iter().filter_map(|stop| self.held.find(&**stop).map(|at| (at + stop.len(), at)));
+        let stops = self.stops.iter().filter(|stop| !stop.is_empty());
+        let found = stops.filter_map(|stop| self.held.find(&**stop).map(|at| (at + stop.len(), at)));
         if let Some((_, at)) = found.min() {
             self.ended = true;
             let _ = self.tell(at, on_text);
@@ -112,6 +112,7 @@ mod tests {
             (&["é😀"], &["😀"], "é", true),
             (&["one", "\n\n", "two"], &["\n\n"], "one", true),
             (&[" one two"], &[" "], "one", true),
+            (&["one"], &[""], "one", false),
             (&["one E"], &["END"], "one E", false),
         ] {
             let (told, whole, cut) = told(pieces, stops);

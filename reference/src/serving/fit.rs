@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::agent::MAX_LATENT_STEPS;
 use crate::context::{ContextMessage, ContextState};
 use crate::error::{Error, ErrorClass, Result, excerpt};
 use crate::model::{ConnectorInfo, Context};
@@ -34,12 +35,13 @@ impl Fit<'_> {
     ///
     /// # Errors
     /// What [`ContextMessage::read`] refuses; `incompatible_models` for another model's context, one that was not projected
-    /// as the session agreed, and another shape; `limit_exceeded` for one that leaves no room in the model's window.
+    /// as the session agreed, and another shape; `limit_exceeded` for one that leaves no room in the model's window, or
+    /// has more states than an answer may have latent steps.
     pub(super) fn judge(&self, message: &Received, session: Option<&Session>) -> Result<Map<String, Value>> {
         let (context, _) = ContextMessage::read(&message.metadata, message.payload())?;
         self.check_origin(message, &context, session)?;
         self.check_shape(&context)?;
-        self.check_length(positions(&context))?;
+        self.check_length(&context, message.metadata.avp_map_id.is_empty())?;
         let mut facts = facts_of_message(message);
         facts.insert("seq_len".to_owned(), json!(context.seq_len()));
         facts.insert("num_steps".to_owned(), json!(context.num_steps));
@@ -72,16 +74,21 @@ impl Fit<'_> {
         if self.info.context_length == 0 { usize::MAX } else { self.info.context_length }
     }
 
-    /// One position at least must be left.
+    /// One position at least must be left. States that no map has made input embeddings become such one by one.
     ///
     /// # Errors
     /// `limit_exceeded`.
-    fn check_length(&self, positions: usize) -> Result<()> {
-        if positions < self.window() {
-            return Ok(());
-        }
-        let expected = format!("fewer positions than the model's window of {}", self.window());
-        Err(Error::new(ErrorClass::LimitExceeded, "context.seq_len", expected, positions.to_string()))
+    fn check_length(&self, context: &ContextMessage<'_>, as_steps: bool) -> Result<()> {
+        let (positions, most) = (positions(context), MAX_LATENT_STEPS as usize);
+        let (field, expected) = match &context.state {
+            ContextState::Hidden { .. } if as_steps && positions > most => (
+                "context.hidden_states",
+                format!("at most {most}, each of which costs as much as a latent step"),
+            ),
+            _ if positions < self.window() => return Ok(()),
+            _ => ("context.seq_len", format!("fewer positions than the model's window of {}", self.window())),
+        };
+        Err(Error::new(ErrorClass::LimitExceeded, field, expected, positions.to_string()))
     }
 
     /// Whose states they are, going by what the message and the session say.

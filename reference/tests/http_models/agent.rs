@@ -225,6 +225,12 @@ fn contexts_that_no_model_can_use_are_refused_at_once() -> Outcome {
     );
     let fits = longer(cache, &layers, 511)?;
     assert_eq!(judged(&context.clone().with_cache(fits))?, None);
+    // States, of which those that no map has projected are worked through one by one.
+    for (rows, field) in [(511, None), (512, Some("context.seq_len")), (513, Some("context.hidden_states"))] {
+        let states = HiddenStates { values: vec![0.5; rows * 128], dtype: DataType::Float32, seq_len: 1 };
+        let found = judged(&context.clone().with_hidden_states(states))?;
+        assert_eq!(found, field.map(|field| (ErrorClass::LimitExceeded, field)), "{rows}");
+    }
     // One that passes for a cache, and from which nothing can be computed.
     let broken = layers.iter().map(|layer| layer.each_ref().map(|values| vec![f32::NAN; values.len()]));
     let broken = context.clone().with_cache(cache.with_layers(&broken.collect::<Vec<_>>())?);
