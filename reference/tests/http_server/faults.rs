@@ -243,6 +243,25 @@ fn a_message_that_is_judged_for_too_long_is_given_up_and_its_memory_stays_counte
 }
 
 #[test]
+fn a_question_counts_for_as_long_as_it_waits() {
+    let (agent, holder) = held();
+    let server = start_with(limited(|_| {}), agent);
+    let chat = json!({"model": "echo-1", "messages": [{"role": "user", "content": "wait"}], "user": "x".repeat(100_000)});
+    let text = json!({"content": "wait", "extra": {"x": "x".repeat(100_000)}});
+    std::thread::scope(|scope| {
+        for (path, body) in [(TEXT, text.to_string()), ("/v1/chat/completions", chat.to_string())] {
+            let server = &server;
+            let asking = scope.spawn(move || ask(server, "POST", path, body.as_bytes()).status);
+            holder.wait_for(Event::Asked);
+            assert!(number(server, "avp_in_flight_bytes") >= 100_000.0, "{path}");
+            holder.let_one_go();
+            assert_eq!(asking.join().unwrap(), 200);
+            until_nothing_is_in_flight(server);
+        }
+    });
+}
+
+#[test]
 fn questions_wait_their_turn_and_no_more_than_may() {
     let (agent, holder) = held();
     let server = start_with(limited(|limits| limits.max_waiting = 1), agent);
