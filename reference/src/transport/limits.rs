@@ -1,5 +1,6 @@
 //! What a server takes from its peers, and how long it waits for them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -93,6 +94,9 @@ impl ServerLimits {
     /// Least and most that [`Self::rate`] can be.
     const LEAST_RATE: f64 = 0.001;
     const MOST_RATE: f64 = 1e6;
+    /// Shortest and longest wait: none at all leaves no time to answer in, and beyond it the clock's numbers end.
+    const WAITS: RangeInclusive<Duration> =
+        Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
     /// Least that [`Self::max_headers`] can be: below it the HTTP/1.1 parser has no room to work.
     pub const LEAST_HEADERS: u32 = 8 << 10;
 
@@ -109,6 +113,20 @@ impl ServerLimits {
         }
         if self.max_headers < Self::LEAST_HEADERS {
             return wrong("limits.max_headers", "at least 8192 bytes", self.max_headers.to_string());
+        }
+        for (field, wait) in [
+            ("limits.tls_timeout", self.tls_timeout),
+            ("limits.header_timeout", self.header_timeout),
+            ("limits.idle_timeout", self.idle_timeout),
+            ("limits.body_idle_timeout", self.body_idle_timeout),
+            ("limits.answer_timeout", self.answer_timeout),
+            ("limits.send_timeout", self.send_timeout),
+            // None at all is a server that stops at once.
+            ("limits.shutdown_timeout", self.shutdown_timeout.max(*Self::WAITS.start())),
+        ] {
+            if !Self::WAITS.contains(&wait) {
+                return wrong(field, "1 ms to 365 days", format!("{wait:?}"));
+            }
         }
         let most = Semaphore::MAX_PERMITS / 2;
         for (field, count) in [
