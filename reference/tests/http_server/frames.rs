@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use avp::transport::Running;
 use serde_json::Value;
@@ -120,13 +121,22 @@ impl Http2 {
         self.ended(stream)
     }
 
-    /// The next frame; `None` when the connection is closed. Settings and pings are answered, as peers have to.
+    /// The next frame; `None` when the connection is closed. Settings and pings are answered, as peers have to, and what a
+    /// stream has brought may come again on the connection; on the stream itself no more than its window.
     pub(crate) fn next(&mut self) -> Option<Frame> {
+        let begun = Instant::now();
         loop {
+            // Pings alone are no news.
+            assert!(begun.elapsed() < PATIENCE, "nothing came for {PATIENCE:?}");
             if let Some(frame) = self.parsed() {
                 match frame.kind {
                     SETTINGS if frame.flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, b""),
                     PING if frame.flags & ACK == 0 => self.frame(PING, ACK, 0, &frame.body.clone()),
+                    DATA if !frame.body.is_empty() => {
+                        let len = u32::try_from(frame.body.len()).unwrap();
+                        self.frame(WINDOW_UPDATE, 0, 0, &len.to_be_bytes());
+                        return Some(frame);
+                    }
                     _ => return Some(frame),
                 };
                 continue;
@@ -154,6 +164,7 @@ impl Http2 {
 
     /// How that stream ends. Frames of others wait for their turn.
     pub(crate) fn ended(&mut self, stream: u32) -> Ended {
+        let begun = Instant::now();
         let mut body = Vec::new();
         let mut seen = std::mem::take(&mut self.seen).into_iter();
         let ended = loop {
@@ -164,6 +175,7 @@ impl Http2 {
                     None => break Ended::Closed,
                 },
             };
+            assert!(begun.elapsed() < 2 * PATIENCE, "stream {stream} does not end");
             if frame.stream != stream {
                 self.seen.push(frame);
                 continue;
@@ -183,8 +195,10 @@ impl Http2 {
 
     /// Reads until the server closes; the codes of its GOAWAY frames.
     pub(crate) fn closed(&mut self) -> Vec<u32> {
+        let begun = Instant::now();
         let mut codes = Vec::new();
         while let Some(frame) = self.next() {
+            assert!(begun.elapsed() < 2 * PATIENCE, "the connection does not end");
             if frame.kind == GOAWAY {
                 codes.push(frame.code());
             }

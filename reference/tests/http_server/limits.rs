@@ -72,6 +72,25 @@ fn a_body_that_announces_nothing_is_stopped_at_the_limit() {
 }
 
 #[test]
+fn nothing_may_follow_a_message() {
+    let server = start(limited(|_| {}));
+    let good = message("", &[7; 64]);
+    let mut peer = Raw::to(&server);
+    // In a piece of its own, behind which more could come.
+    peer.send(&head(POSTS[0], "transfer-encoding: chunked")).send(&chunk(&good)).send(&chunk(b"x"));
+    let got = peer.read().unwrap();
+    let told = got.json();
+    assert_eq!((got.status, &told["code"], &told["offset"]), (400, &json!("decode"), &json!(good.len())));
+
+    let mut peer = Http2::to(&server);
+    peer.open(1, "POST", POSTS[0], &[]);
+    peer.frame(crate::frames::DATA, 0, 1, &good);
+    peer.frame(crate::frames::DATA, 0, 1, b"x");
+    assert_eq!(peer.ended(1).json(), told);
+    until_nothing_is_in_flight(&server);
+}
+
+#[test]
 fn the_answer_reaches_who_sends_on_all_the_same() {
     let server = start(limited(|limits| limits.max_json = 1000));
     let body = vec![b' '; 8 << 20];
@@ -170,13 +189,8 @@ fn requests_beyond_the_limit_are_told_to_come_again() {
     let server = start(limited(|limits| limits.max_requests = 1));
     let mut first = Raw::to(&server);
     first.send(&head(POSTS[1], "content-length: 2")).send(b"{");
-    until("the first request is worked on", || {
-        let got = ask(&server, "POST", POSTS[1], b"{}");
-        if got.status == 503 {
-            assert_busy(&got);
-        }
-        got.status == 503
-    });
+    until("the first request is worked on", || number(&server, "avp_in_flight_bytes") > 0.0);
+    assert_busy(&ask(&server, "POST", POSTS[1], b"{}"));
     // However busy the server is, whether it lives can be asked.
     assert_eq!(ask(&server, "GET", "/health", b"").status, 200);
     assert_eq!(first.send(b"}").read().unwrap().status, 200);
@@ -194,10 +208,10 @@ fn one_peer_alone_leaves_room_for_others() {
     };
     let mut slow = Raw::to(&server);
     slow.send(&head(POSTS[1], "authorization: Bearer 0123456789abcdef\r\ncontent-length: 2")).send(b"{");
-    until("alice's first request is worked on", || {
-        let got = ask_as("0123456789abcdef");
-        got.status == 429 && got.head.contains("\r\nretry-after: ")
-    });
+    until("alice's first request is worked on", || number(&server, "avp_in_flight_bytes") > 0.0);
+    let got = ask_as("0123456789abcdef");
+    assert_eq!((got.status, code(&got.json())), (429, "rate_limited"));
+    assert!(got.head.contains("\r\nretry-after: "), "{}", got.head);
     assert_eq!(ask_as("fedcba9876543210").status, 200);
     assert_eq!(slow.send(b"}").read().unwrap().status, 200);
     until("alice may ask again", || ask_as("0123456789abcdef").status == 200);

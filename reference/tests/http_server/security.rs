@@ -5,6 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use avp::ErrorClass;
 use avp::transport::{Running, ServerLimits, ServerOptions};
@@ -81,5 +82,28 @@ fn cleartext_stays_on_this_machine() {
         let started = Running::start(address, ServerOptions::default(), Arc::new(Echo::new()));
         let error = started.err().unwrap_or_else(|| panic!("{address} is taken"));
         assert_eq!((error.class, error.field), (ErrorClass::Configuration, "server.address"));
+    }
+}
+
+#[test]
+fn limits_that_leave_no_room_or_know_no_end_are_refused() {
+    type Change = fn(&mut ServerLimits);
+    let changes: [(&str, Change); 8] = [
+        ("limits.send_timeout", |limits| limits.send_timeout = Duration::ZERO),
+        ("limits.tls_timeout", |limits| limits.tls_timeout = Duration::MAX),
+        ("limits.shutdown_timeout", |limits| limits.shutdown_timeout = Duration::MAX),
+        ("limits.max_connections_of_one", |limits| limits.max_connections_of_one = 0),
+        ("limits.max_requests_of_one", |limits| limits.max_requests_of_one = 0),
+        ("limits.max_headers", |limits| limits.max_headers = 1),
+        ("limits.rate", |limits| limits.rate = Some(f64::NAN)),
+        ("limits.max_in_flight", |limits| limits.max_in_flight = 1),
+    ];
+    for (field, change) in changes {
+        let mut options = ServerOptions::default();
+        change(&mut options.limits);
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let started = Running::start(address, options, Arc::new(Echo::new()));
+        let error = started.err().unwrap_or_else(|| panic!("{field} is taken"));
+        assert_eq!((error.class, error.field), (ErrorClass::Configuration, field));
     }
 }
