@@ -13,7 +13,7 @@ for release in "${releases[@]}"; do
     0.2.* | 0.3.*)
         # Their projections are torch's, which is not installed here.
         echo "avp-python@$release: PRJ is skipped, since projections of this release need torch"
-        narrowed=(--area HDR,META,ENUM,PAY,CMP,JSON,KV,HASH,HS,SES,RLN,XFR,CTX,STO,API,MET,VAL,QG,MAP)
+        narrowed=(--area HDR,META,ENUM,PAY,CMP,JSON,KV,HASH,HS,SES,RLN,XFR,CTX,STO,API,MET,VAL,QG,MAP,HTTP,SEC)
         ;;
     esac
     cargo run --release --quiet -- run --adapter "avp-python@$release" "${narrowed[@]}"

@@ -133,6 +133,32 @@ fn profiles_tell_broken_from_unverified_from_unasked() {
 }
 
 #[test]
+fn the_binding_is_asked_of_those_who_declare_it() {
+    let tally = |ops: &[&str], outcome| {
+        let mut start = sample::start();
+        start.hello.ops = ops.iter().map(|op| (*op).to_owned()).collect();
+        let known = Catalogue::embedded().get("AVP-HTTP-006").unwrap();
+        start.requirements = vec![super::brief_of(known)];
+        let checks = vec![sample::check("accepts", outcome, Level::Must, "AVP-HTTP-006")];
+        let mut case = sample::case("http/transmit/accepts/plain", "AVP-HTTP-006", checks);
+        case.ops = vec!["serve".into(), "peer_request".into()];
+        Tally::new(sample::stream(start, vec![case])).unwrap()
+    };
+    let http = super::profile_named("http").unwrap();
+    let standing = |tally: &Tally| tally.profile(http, false).unwrap().standing;
+    let passed = tally(&["serve"], Outcome::Pass);
+    assert!(passed.requirements[0].required);
+    assert_eq!(standing(&passed), Standing::Conformant);
+    let left_out = tally(&["serve"], Outcome::NotApplicable);
+    assert!(left_out.requirements[0].required);
+    assert_eq!(standing(&left_out), Standing::Incomplete);
+    // Without a server there is nothing to judge: that is no fault, and no conformance either.
+    let codec = tally(&["decode"], Outcome::NotApplicable);
+    assert!(!codec.requirements[0].required);
+    assert_eq!(standing(&codec), Standing::Incomplete);
+}
+
+#[test]
 fn a_stream_that_was_cut_off_is_never_conformant() {
     let mut events = sample::stream(sample::start(), vec![sample::cases().remove(0)]);
     events.pop();

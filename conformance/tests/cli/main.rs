@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what prepares a test may end it too")]
 
+mod black_box;
 mod doctor;
 mod exit_codes;
 mod look_up;

@@ -56,6 +56,24 @@ fn refusals() {
 }
 
 #[test]
+fn a_status_is_a_check_of_its_own() {
+    let with = |status| {
+        let detail = String::new();
+        seen(Reply::Answered(Answer::Err { code: "transport".into(), detail, status }))
+    };
+    for (observed, expected) in [
+        (with(Some(503)), vec!["rejects=Pass", "code=Pass", "status=Pass"]),
+        (with(Some(500)), vec!["rejects=Pass", "code=Pass", "status=Fail"]),
+        (with(None), vec!["rejects=Pass", "code=Pass", "status=Fail"]),
+        (ok(json!({"status": 503}), vec![]), vec!["rejects=Fail"]),
+    ] {
+        let checks = run_one(Expect::Refused { codes: vec!["transport".into()], status: 503 }, observed);
+        assert_eq!(lines(&checks), expected);
+        assert!(checks.iter().all(|check| check.name != "status" || check.level == Level::Must));
+    }
+}
+
+#[test]
 fn should_keys_warn() {
     let expect = Expect::Ok {
         ok: object(json!({"x": 1})),
