@@ -67,7 +67,9 @@ fn code_2_for_what_was_asked_wrongly() {
     avp(&["run", "--vectors-only", "--area", "XYZ"]).assert_code(2).assert_says("HDR, META");
     avp(&["run", "--vectors-only", "--requirement", "AVP-HDR-999"]).assert_code(2);
     avp(&["run", "--shard", "3/3"]).assert_code(2);
-    avp(&["run", "--profile", "everything"]).assert_code(2).assert_says("core, kv, handshake, latent, http, full");
+    avp(&["run", "--profile", "everything"])
+        .assert_code(2)
+        .assert_says("core, kv, handshake, latent, http, full");
     avp(&["run", "--baseline", "no-such-file.toml"]).assert_code(2).assert_says("no-such-file.toml");
     avp(&["report", "no-such-file.ndjson"]).assert_code(2);
     avp(&["show", "AVP-HDR-9999"]).assert_code(2).assert_says("did you mean");
