@@ -138,13 +138,13 @@ fn the_binding_is_asked_of_those_who_declare_it() {
         let mut start = sample::start();
         start.hello.ops = ops.iter().map(|op| (*op).to_owned()).collect();
         let known = Catalogue::embedded().get("AVP-HTTP-006").unwrap();
-        start.requirements = vec![super::brief_of(known)];
+        start.requirements = vec![brief_of(known)];
         let checks = vec![sample::check("accepts", outcome, Level::Must, "AVP-HTTP-006")];
         let mut case = sample::case("http/transmit/accepts/plain", "AVP-HTTP-006", checks);
         case.ops = vec!["serve".into(), "peer_request".into()];
         Tally::new(sample::stream(start, vec![case])).unwrap()
     };
-    let http = super::profile_named("http").unwrap();
+    let http = profile_named("http").unwrap();
     let standing = |tally: &Tally| tally.profile(http, false).unwrap().standing;
     let passed = tally(&["serve"], Outcome::Pass);
     assert!(passed.requirements[0].required);
