@@ -44,6 +44,12 @@ enum Dtype {
 }
 
 impl ModelArgs {
+    /// The model as it was named.
+    #[cfg(feature = "http")]
+    pub(crate) fn name(&self) -> &str {
+        &self.model
+    }
+
     pub(crate) fn open(&self) -> anyhow::Result<Runtime> {
         let runtime = self.open_as(&self.model)?;
         Ok(match &self.model_hash {

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Address and port; port 0 for any that is free.
     #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// The agent's name. [default: the model's]
+    /// The agent's name, by which chat completions may ask for it too. [default: the model's, as --model has it]
     #[arg(long, value_name = "NAME")]
     agent_id: Option<String>,
     /// Certificate chain in PEM, the server's own first. [default: a self-signed one for development]
@@ -134,7 +134,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = Arc::new(args.model.open()?);
     let model_hash = runtime.identity().model_hash.clone();
     let mut agent = ModelAgent::new(runtime)?.accept_structural(args.accept_structural);
-    if let Some(name) = &args.agent_id {
+    if let Some(name) = args.agent_id.as_deref().or_else(|| short_name(args.model.name())) {
         agent = agent.named(name);
     }
     let (agent_id, model_id) = (agent.agent_id().to_owned(), agent.identity().model_id.clone());
@@ -169,6 +169,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn some<A, B>((left, right): (A, B)) -> (Option<A>, Option<B>) {
     (Some(left), Some(right))
+}
+
+/// What `--model` says, unless it is a path, which is nobody else's business. Whoever started the server knows the model by
+/// it; the model's own name may be another one.
+fn short_name(model: &str) -> Option<&str> {
+    let is_path = model.contains(['/', '\\']) || Path::new(model).exists();
+    (!is_path || model.starts_with("hf:")).then_some(model)
 }
 
 /// Who may ask.
@@ -283,6 +290,19 @@ fn bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_no_names() {
+        for (model, name) in [
+            ("smollm2-135m-instruct", Some("smollm2-135m-instruct")),
+            ("hf:owner/name", Some("hf:owner/name")),
+            ("./model.gguf", None),
+            ("/home/me/model", None),
+            ("Cargo.toml", None),
+        ] {
+            assert_eq!(short_name(model), name);
+        }
+    }
 
     #[test]
     fn sizes() {
