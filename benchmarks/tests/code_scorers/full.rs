@@ -157,9 +157,8 @@ fn debugbench_cheats_in_full() {
         let class = item.fields["oracle_code"].lines().find(|line| line.starts_with("class ")).unwrap_or("");
         format!("{class}\n    pass")
     };
-    let cheats: [(&str, &(dyn Fn(&TaskItem) -> String + Sync)); 2] =
-        [("exit", &exits), ("nothing", &nothing)];
-    for (name, cheat) in cheats {
+    for name in ["exit", "nothing"] {
+        let cheat = |item: &TaskItem| if name == "exit" { exits(item) } else { nothing(item) };
         let scores: Vec<Score> = timed(name, items.len(), || {
             items.par_iter().map(|item| debugbench::score(item, &cheat(item), &sandbox)).collect()
         });
