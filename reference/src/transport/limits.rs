@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::received::Received;
 use crate::error::{Error, ErrorClass, Result};
 use crate::wire::{Limits, UNAUTHENTICATED_MAX_MESSAGE};
 
@@ -156,7 +157,9 @@ impl ServerLimits {
     pub fn with_max_message(mut self, bytes: u64) -> Self {
         self.message.max_message = bytes;
         self.message.max_payload = bytes;
-        self.max_in_flight = self.max_in_flight.max(bytes);
+        // One of them fits, with the most metadata that it may have.
+        let metadata = Received::decoded_metadata(self.message.max_metadata);
+        self.max_in_flight = self.max_in_flight.max(bytes.saturating_add(metadata));
         self
     }
 }

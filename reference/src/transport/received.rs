@@ -68,7 +68,12 @@ impl Received {
 
     /// Bytes that the metadata of such a message takes in memory at most.
     pub(crate) fn metadata_bound(header: &Header) -> u64 {
-        u64::from(header.metadata_length).saturating_mul(DECODED_METADATA)
+        Self::decoded_metadata(u64::from(header.metadata_length))
+    }
+
+    /// Bytes that so many bytes of metadata take in memory at most.
+    pub(crate) const fn decoded_metadata(len: u64) -> u64 {
+        len.saturating_mul(DECODED_METADATA)
     }
 
     /// Ties a permit to it: what it holds is given back when it goes.

@@ -244,6 +244,19 @@ fn memory_for_bodies_runs_out_and_is_given_back() {
 }
 
 #[test]
+fn the_largest_message_that_is_allowed_fits() {
+    let mut options = limited(|limits| limits.max_in_flight = 0);
+    options.limits = options.limits.with_max_message(2 << 20);
+    let server = start(options);
+    let beside = message("", &vec![7; 2 << 20]).len() - (2 << 20);
+    let bytes = message("", &vec![7; (2 << 20) - beside]);
+    assert_eq!(bytes.len(), 2 << 20);
+    let got = ask(&server, "POST", POSTS[0], &bytes);
+    assert_eq!(got.status, 200, "{got:?}");
+    until_nothing_is_in_flight(&server);
+}
+
+#[test]
 fn memory_for_contexts_runs_out_and_the_old_one_stays() {
     let server = start(limited(|limits| limits.max_kept = 12_000));
     let (first, second) = (handshake(&server), handshake(&server));
