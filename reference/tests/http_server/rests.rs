@@ -52,11 +52,33 @@ fn who_sends_on_after_a_refusal_is_not_cut_off() {
         }
     }
 
+    let head = |more: &str| {
+        let len = BAD_START.len() + BODY;
+        format!("POST {PATH} HTTP/1.1\r\nhost: h\r\ncontent-length: {len}\r\n{more}\r\n").into_bytes()
+    };
     let mut peer = Raw::to(&server);
-    let head =
-        format!("POST {PATH} HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", BAD_START.len() + BODY);
-    assert_eq!(peer.send(head.as_bytes()).send(BAD_START).read().unwrap().status, 400);
+    assert_eq!(peer.send(&head("")).send(BAD_START).read().unwrap().status, 400);
     assert_eq!(peer.send(&[0; BODY]).ask("GET", "/health", "", b"").unwrap().status, 200);
+
+    // Nor who was asked to go on.
+    let mut peer = Raw::to(&server);
+    let mut told = [0; 25];
+    peer.send(&head("expect: 100-continue\r\n"));
+    std::io::Read::read_exact(&mut peer.0, &mut told).unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(peer.send(BAD_START).read().unwrap().status, 400);
+    assert_eq!(peer.send(&[0; BODY]).ask("GET", "/health", "", b"").unwrap().status, 200);
+}
+
+#[test]
+fn who_waits_to_be_asked_for_a_body_is_not_read_from() {
+    let server = start(ServerOptions::default());
+    let mut peer = Raw::to(&server);
+    let headers = "content-length: 99999999\r\nexpect: 100-continue";
+    let head = format!("POST {PATH} HTTP/1.1\r\nhost: h\r\n{headers}\r\n\r\n");
+    assert_eq!(peer.send(head.as_bytes()).read().unwrap().status, 413);
+    // What comes next may be the body or a request: the connection is closed.
+    assert!(peer.send(b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n").read().is_none());
 }
 
 #[test]

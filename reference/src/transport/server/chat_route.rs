@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::channel::Sender;
 use hyper::HeaderMap;
-use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -18,6 +17,7 @@ use super::chat::{
 use super::exchange::Exchange;
 use super::rate::Peer;
 use super::reply::{self, Reply};
+use super::request_body::RequestBody;
 use super::{handshake, intake, text};
 use crate::session::{NewSession, Session, SessionMode};
 use crate::transport::agent::Question;
@@ -37,7 +37,7 @@ pub(super) async fn answer(
     exchange: &Arc<Exchange>,
     peer: &Peer,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<Reply, ChatError> {
     let (bytes, in_flight) = intake::json(exchange, headers, body).await?;
     let header = session_header(headers)?;

@@ -13,7 +13,7 @@ use super::kept::Kept;
 use super::metrics::Metrics;
 use super::opened::Opened;
 use super::rate::{Peer, Rate};
-use super::rest::MAX_RESTS;
+use super::request_body::MAX_RESTS;
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::{Session, SessionId, SessionStore};
 use crate::transport::agent::Agent;

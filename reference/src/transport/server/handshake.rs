@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::HeaderMap;
-use hyper::body::Incoming;
 use serde_json::json;
 
 use super::exchange::Exchange;
 use super::intake;
 use super::rate::Peer;
 use super::reply::{self, Reply};
+use super::request_body::RequestBody;
 use crate::error::{Error, ErrorClass};
 use crate::session::{AVP_VERSION, Hello, NewSession, Session};
 use crate::transport::limits::ServerLimits;
@@ -21,7 +21,7 @@ pub(super) async fn answer(
     exchange: &Arc<Exchange>,
     peer: &Peer,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<Reply, Refusal> {
     let (text, in_flight) = intake::json(exchange, headers, body).await?;
     let hello = Hello::from_text(&text)?;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
-use hyper::body::Incoming;
 use hyper::header::CONTENT_LENGTH;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
+use super::request_body::RequestBody;
 use crate::error::{Error, ErrorClass};
 use crate::transport::budget::Permit;
 use crate::transport::received::Received;
@@ -23,14 +22,14 @@ const DECODED_IN_PLACE: usize = 64 << 10;
 
 /// Pieces of a body, each awaited for so long, and all of them not for too long.
 struct Pieces<'a> {
-    body: &'a mut Incoming,
+    body: &'a mut RequestBody,
     exchange: &'a Exchange,
     begun: Instant,
     bytes: u64,
 }
 
 impl<'a> Pieces<'a> {
-    fn of(body: &'a mut Incoming, exchange: &'a Exchange) -> Self {
+    fn of(body: &'a mut RequestBody, exchange: &'a Exchange) -> Self {
         Self { body, exchange, begun: Instant::now(), bytes: 0 }
     }
 
@@ -85,7 +84,7 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 pub(super) async fn json(
     exchange: &Exchange,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<(Bytes, Permit), Refusal> {
     let max = exchange.limits.max_json;
     if let Some(len) = announced(headers).filter(|&len| len > max) {
@@ -125,7 +124,7 @@ pub(super) async fn json(
 pub(super) async fn message(
     exchange: &Exchange,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<(Received, Permit), Refusal> {
     let limits = exchange.limits.message;
     if let Some(len) = announced(headers).filter(|&len| len > limits.max_message) {

@@ -22,7 +22,7 @@ mod opened;
 mod preface;
 mod rate;
 mod reply;
-mod rest;
+mod request_body;
 mod routes;
 mod running;
 mod stall;

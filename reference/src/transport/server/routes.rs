@@ -13,7 +13,7 @@ use super::chat::{ChatError, SHOULD_RETRY_HEADER};
 use super::connection::From;
 use super::exchange::Exchange;
 use super::reply::{self, Reply};
-use super::rest::Rest;
+use super::request_body::{RequestBody, Rest};
 use super::{chat_route, guard, handshake, text, transmit};
 use crate::transport::binding::{
     CHAT_PATH, HANDSHAKE_PATH, HEALTH_PATH, MODELS_PATH, TEXT_PATH, TRANSMIT_PATH,
@@ -113,7 +113,8 @@ impl Refused {
 pub(super) async fn answer(exchange: Arc<Exchange>, from: From, request: Request<Incoming>) -> Reply {
     let begun = Instant::now();
     let id = exchange.request_id();
-    let (head, mut body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let mut body = RequestBody::of(body);
     let route = Route::of(head.uri.path());
     let method = &head.method;
     let (reply, code) = match routed(&exchange, from, route, &id, &head, &mut body).await {
@@ -152,7 +153,7 @@ async fn routed(
     route: Route,
     id: &str,
     head: &Parts,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<Reply, Refused> {
     let allowed = route.method().ok_or_else(|| Refusal::new(404, "invalid_argument", "no such path"))?;
     if head.method != allowed && !(allowed == Method::GET && head.method == Method::HEAD) {

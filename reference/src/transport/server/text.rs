@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::answering::{self, Place};
 use super::exchange::Exchange;
 use super::rate::Peer;
 use super::reply::{self, Reply};
+use super::request_body::RequestBody;
 use super::{intake, transmit};
 use crate::session::{Session, TextMessage};
 use crate::transport::agent::{Answer, Question};
@@ -21,7 +21,7 @@ pub(super) async fn answer(
     exchange: &Arc<Exchange>,
     peer: &Peer,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<Reply, Refusal> {
     let (text, _in_flight) = intake::json(exchange, headers, body).await?;
     if !exchange.agent.answers() {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use hyper::body::Incoming;
 use hyper::header::ACCEPT;
 use prost::Message as _;
 use serde_json::{Map, Value, json};
@@ -13,6 +12,7 @@ use super::exchange::Exchange;
 use super::intake;
 use super::rate::Peer;
 use super::reply::{self, Reply};
+use super::request_body::RequestBody;
 use crate::transport::agent::Agent;
 use crate::transport::binding::PROTOBUF_CONTENT_TYPE;
 use crate::transport::received::Received;
@@ -40,7 +40,7 @@ pub(super) async fn answer(
     peer: &Peer,
     id: &str,
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Result<Reply, Refusal> {
     let (received, in_flight) = intake::message(exchange, headers, body).await?;
     let session = exchange.session(&received.metadata.session_id, peer)?;

@@ -1,9 +1,10 @@
-//! What a peer still sends of a body that is refused.
+//! What a peer sends of a body: what is read of it, and the rest where it is refused.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Version};
@@ -18,13 +19,31 @@ pub(super) const MAX_RESTS: usize = 64;
 /// What is read of a rest at most, in bytes: a context of 390 MiB may come to a server that takes less.
 const MAX_REST: usize = 512 << 20;
 
+/// The body of a request, and whether somebody has begun to read it.
+pub(super) struct RequestBody {
+    incoming: Incoming,
+    begun: bool,
+}
+
+impl RequestBody {
+    pub(super) fn of(incoming: Incoming) -> Self {
+        Self { incoming, begun: false }
+    }
+
+    /// The next piece. A peer that waits to be asked for its body is asked by the first call.
+    pub(super) async fn frame(&mut self) -> Option<hyper::Result<Frame<Bytes>>> {
+        self.begun = true;
+        self.incoming.frame().await
+    }
+}
+
 /// Reads on once the answer is out, for a while, and throws away what comes.
 ///
 /// A server may reset a stream of HTTP/2 that it has answered, and must close a connection of HTTP/1.1 whose body it does
 /// not read; a client must not lose the answer then (RFC 9113, 8.1). Those that do are many, the Python SDK's and curl 7.88
 /// among them, which tell their users of a broken stream in place of a message that is too large.
 pub(super) struct Rest {
-    body: Option<Incoming>,
+    body: Option<RequestBody>,
     exchange: Arc<Exchange>,
 }
 
@@ -32,7 +51,7 @@ impl Rest {
     /// The rest, where there is one that is worth while: not of a peer that may not ask, or that is slow, or while the
     /// server is busy; and not of one that waits to be asked for it.
     pub(super) fn of(
-        body: Incoming,
+        body: RequestBody,
         head: &Parts,
         status: StatusCode,
         exchange: &Arc<Exchange>,
@@ -42,8 +61,9 @@ impl Rest {
                 status,
                 StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
             );
-        let waits = head.version < Version::HTTP_2 && head.headers.contains_key(EXPECT);
-        (worth && !waits && !body.is_end_stream())
+        // Over HTTP/2 its stream ends alone.
+        let waits = !body.begun && head.version < Version::HTTP_2 && head.headers.contains_key(EXPECT);
+        (worth && !waits && !body.incoming.is_end_stream())
             .then(|| Self { body: Some(body), exchange: Arc::clone(exchange) })
     }
 }
@@ -59,7 +79,7 @@ impl Drop for Rest {
             let mut read = 0;
             let all = async {
                 while let Some(Ok(frame)) = body.frame().await {
-                    let len = frame.data_ref().map_or(0, bytes::Bytes::len);
+                    let len = frame.data_ref().map_or(0, Bytes::len);
                     exchange.metrics.received(len);
                     read += len;
                     if read > MAX_REST {
