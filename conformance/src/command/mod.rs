@@ -31,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   avp-conformance                                   judge the built-in reference
   avp-conformance run -- python3 adapter.py         judge your own implementation
+  avp-conformance run --url https://agents.test     judge a server that runs, without an adapter
   avp-conformance doctor -- python3 adapter.py      first steps with a new adapter
   avp-conformance adapter setup avp-python@0.6.2    prepare an adapter of the project
   avp-conformance run --adapter avp-python@0.6.2    and judge it
