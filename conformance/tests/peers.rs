@@ -102,6 +102,29 @@ fn answers_that_never_come_are_told_apart() {
 }
 
 #[test]
+fn many_requests_go_at_a_time() {
+    for (version, connections) in [("1.1", 6), ("2", 1)] {
+        let mut peer = joined(json!({}));
+        let args = json!({"count": 6, "version": version});
+        let (ok, _) = take(&mut peer, "peer_parallel", args, &[]);
+        // The listener takes all of them, so the two that are damaged are answered wrongly.
+        let mut wrong: Vec<u64> =
+            ok["wrong"].as_array().unwrap().iter().map(|one| one["request"].as_u64().unwrap()).collect();
+        wrong.sort_unstable();
+        assert_eq!((ok["answered"].as_u64(), wrong), (Some(6), vec![2, 5]), "{ok:?}");
+        let (seen, bodies) = take(&mut peer, "peer_recorded", json!({}), &[]);
+        assert_eq!((&seen["connections"], bodies.len()), (&json!(connections), 6));
+        let args = json!({"count": 6, "version": version, "echo": true});
+        let (ok, _) = take(&mut peer, "peer_parallel", args, &[]);
+        assert_eq!(ok["wrong"].as_array().unwrap().len(), 6, "nothing is echoed");
+    }
+    let mut peer = joined(json!({"answers": {"*": {"status": 429}}}));
+    let args = json!({"count": 3, "same": true, "path": "/avp/v2/text", "json": {}});
+    let (ok, _) = take(&mut peer, "peer_parallel", args, &[]);
+    assert_eq!((&ok["limited"], &ok["served"], &ok["other"]), (&json!(true), &json!(false), &json!([])));
+}
+
+#[test]
 fn answers_are_what_they_were_told_to_be() {
     let answers = json!({
         "/a": {"status": 503, "headers": {"retry-after": "1"}},

@@ -8,7 +8,8 @@ use super::Endpoint;
 use super::args::{Args, BadArgs};
 use super::reply::{NoReply, Reply, described};
 use super::request::HttpRequest;
-use super::{h1, h2_client, stream};
+use super::stream::{self, Connection};
+use super::{h1, h2_client};
 use crate::adapter::Request;
 
 /// Version of HTTP.
@@ -63,17 +64,22 @@ pub(super) async fn once(
     limit: Duration,
 ) -> Result<Reply, NoReply> {
     h1::within(limit, async {
-        let connection = stream::connect(endpoint, &[version.alpn()])
-            .await
-            .map_err(|error| NoReply::Unreachable(error.to_string()))?;
-        let agreed = connection.alpn.as_deref();
+        let connection = connected(endpoint, version).await?;
         match version {
-            Version::Two if endpoint.tls && agreed != Some(b"h2") => {
-                Err(NoReply::Unreachable("the server does not agree on h2".to_owned()))
-            }
             Version::Two => h2_client::exchange(connection, endpoint, request).await,
             Version::One => h1::exchange(connection, endpoint, request).await,
         }
     })
     .await
+}
+
+/// A connection for that version.
+pub(super) async fn connected(endpoint: &Endpoint, version: Version) -> Result<Connection, NoReply> {
+    let connection = stream::connect(endpoint, &[version.alpn()])
+        .await
+        .map_err(|error| NoReply::Unreachable(error.to_string()))?;
+    if version == Version::Two && endpoint.tls && connection.alpn.as_deref() != Some(b"h2") {
+        return Err(NoReply::Unreachable("the server does not agree on h2".to_owned()));
+    }
+    Ok(connection)
 }

@@ -4,12 +4,43 @@ use bytes::Bytes;
 use http::{Method, Request, Uri};
 
 use super::Endpoint;
-use super::reply::{MAX_BODY, NoReply, Reply};
+use super::reply::{MAX_BODY, MAX_HEAD, NoReply, Reply};
 use super::request::HttpRequest;
 use super::stream::Connection;
 
 /// Bytes that are handed over at a time.
 const PIECE: usize = 16 << 10;
+
+/// What opens streams.
+pub(super) type Client = h2::client::SendRequest<Bytes>;
+
+/// A connection that many requests share, each on a stream of its own. It ends when it is dropped.
+pub(super) struct Shared {
+    client: Client,
+    driver: tokio::task::JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Shared {
+    pub(super) async fn open(connection: Connection) -> Result<Self, NoReply> {
+        let handshake = h2::client::Builder::new()
+            .max_header_list_size(MAX_HEAD as u32)
+            .handshake(connection.stream)
+            .await;
+        let (client, driver) = handshake.map_err(|error| no_reply(&error))?;
+        // The connection's own work.
+        Ok(Self { client, driver: tokio::spawn(driver) })
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
 
 /// Sends a request on a fresh connection and reads the answer.
 pub(super) async fn exchange(
@@ -17,17 +48,13 @@ pub(super) async fn exchange(
     endpoint: &Endpoint,
     request: &HttpRequest,
 ) -> Result<Reply, NoReply> {
-    let (client, driver) =
-        h2::client::handshake(connection.stream).await.map_err(|error| no_reply(&error))?;
-    // The connection's own work; it ends with the connection.
-    let driver = tokio::spawn(driver);
-    let reply = on_stream(client, endpoint, request).await;
-    driver.abort();
-    reply
+    let shared = Shared::open(connection).await?;
+    on_stream(shared.client(), endpoint, request).await
 }
 
-async fn on_stream(
-    client: h2::client::SendRequest<Bytes>,
+/// Sends a request on a stream of its own and reads the answer.
+pub(super) async fn on_stream(
+    client: Client,
     endpoint: &Endpoint,
     request: &HttpRequest,
 ) -> Result<Reply, NoReply> {

@@ -22,10 +22,10 @@ use super::trust;
 use crate::adapter::Blob;
 
 /// Most bytes of a request's body that are kept.
-const MAX_BODY: usize = 64 << 20;
+const MAX_BODY: usize = 16 << 20;
 
 /// Most requests that are kept.
-const MAX_REQUESTS: usize = 256;
+const MAX_REQUESTS: usize = 32;
 
 /// How long a client may think about an older version of TLS before it is taken to have accepted it.
 const DOWNGRADE_PATIENCE: Duration = Duration::from_millis(1000);

@@ -7,8 +7,10 @@ use tokio::task::JoinSet;
 
 use super::Endpoint;
 use super::args::{Args, BadArgs};
-use super::exchange::{Version, once};
-use super::reply::Reply;
+use super::exchange::{Version, connected, once};
+use super::h1;
+use super::h2_client::{Shared, on_stream};
+use super::reply::{NoReply, Reply};
 use super::request::HttpRequest;
 use crate::adapter::{Blob, Request};
 use crate::build::{Fields, Message, crc32};
@@ -33,6 +35,14 @@ pub(super) async fn parallel(endpoint: &Endpoint, args: &Args<'_>, step: &Reques
 /// Where it echoes, the payload's length and checksum must be those of the request's own.
 async fn each(endpoint: &Endpoint, args: &Args<'_>, step: &Request, count: usize) -> Result<Value, BadArgs> {
     let (version, limit, echo) = (Version::of(args)?, args.within()?, args.flag("echo"));
+    // Over HTTP/2 all of them share a connection, as they would.
+    let shared = match version {
+        Version::One => None,
+        Version::Two => match h1::within(limit, open(endpoint)).await {
+            Ok(shared) => Some(shared),
+            Err(none) => return Ok(json!({"answered": 0, "wrong": [format!("{none:?}")]})),
+        },
+    };
     let mut running = JoinSet::new();
     for index in 0..count {
         let (bytes, payload) = message(index);
@@ -41,7 +51,14 @@ async fn each(endpoint: &Endpoint, args: &Args<'_>, step: &Request, count: usize
         step.parts = vec![Blob { name: "message".to_owned(), dtype: None, shape: None, bytes: bytes.into() }];
         let request = HttpRequest::of(endpoint, &Args::new(&step.args, 1.0), &step)?;
         let endpoint = endpoint.clone();
-        running.spawn(async move { (index, payload, once(&endpoint, version, &request, limit).await) });
+        let client = shared.as_ref().map(Shared::client);
+        running.spawn(async move {
+            let outcome = match client {
+                Some(client) => h1::within(limit, on_stream(client, &endpoint, &request)).await,
+                None => once(&endpoint, version, &request, limit).await,
+            };
+            (index, payload, outcome)
+        });
     }
     let (mut answered, mut wrong) = (0, Vec::new());
     while let Some(joined) = running.join_next().await {
@@ -53,6 +70,10 @@ async fn each(endpoint: &Endpoint, args: &Args<'_>, step: &Request, count: usize
         });
     }
     Ok(json!({"answered": answered, "wrong": wrong}))
+}
+
+async fn open(endpoint: &Endpoint) -> Result<Shared, NoReply> {
+    Shared::open(connected(endpoint, Version::Two).await?).await
 }
 
 /// What is wrong with the answer to one of them.
