@@ -1,5 +1,4 @@
 //! The harness's two ends of the HTTP binding against each other: what the one sends, the other records.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for such")]
 
 use avp_conformance::adapter::{Answer, Blob, Request};
 use avp_conformance::http::Peer;
