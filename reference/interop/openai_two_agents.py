@@ -119,6 +119,14 @@ def errors(checks, name, client):
                 holds(code is None or error.code == code, f"code {error.code}")
             else:
                 raise AssertionError("nothing was refused")
+    with checks.that(f"{name}: 400 for a picture"):
+        try:
+            client.chat.completions.create(model=MODEL, messages=[
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}])
+        except openai.BadRequestError as error:
+            equal(error.param, "messages[0].content[0].type")
+        else:
+            raise AssertionError("nothing was refused")
     with checks.that(f"{name}: 401 with another token"):
         try:
             client.with_options(api_key="another-token-not-known").models.list()
