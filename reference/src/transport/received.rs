@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::budget::Permit;
 use crate::error::Result;
-use crate::wire::{Decoder, Diagnostic, Dialect, Header, Limits, Metadata, Mode, PayloadType};
+use crate::wire::{
+    Decoder, Diagnostic, Dialect, Gathered, Header, Limits, Message, Metadata, Mode, PayloadType,
+};
 
 /// What decoded metadata takes in memory for a byte on the wire, at most: an entry of `extra` with a name of two letters takes
 /// 7 bytes there and some 130 here.
@@ -36,7 +38,20 @@ impl Received {
     /// # Errors
     /// See [`Decoder::decode`].
     pub fn decode(bytes: Vec<u8>, limits: Limits) -> Result<Self> {
-        let message = Decoder::new().limits(limits).decode(&bytes)?;
+        Self::read(bytes, |bytes| Decoder::new().limits(limits).decode(bytes))
+    }
+
+    /// Decodes a message that came in pieces and was summed meanwhile: an uncompressed payload is not read again.
+    ///
+    /// # Errors
+    /// See [`Decoder::decode`].
+    pub fn gathered(message: Gathered, limits: Limits) -> Result<Self> {
+        let Gathered { bytes, sum } = message;
+        Self::read(bytes, |bytes| Decoder::new().limits(limits).decode_summed(bytes, sum))
+    }
+
+    fn read(bytes: Vec<u8>, decode: impl for<'a> FnOnce(&'a [u8]) -> Result<Message<'a>>) -> Result<Self> {
+        let message = decode(&bytes)?;
         let (header, dialect) = (message.header, message.dialect);
         let (metadata, diagnostics) = (message.metadata, message.diagnostics);
         let len = bytes.len();
@@ -74,6 +89,11 @@ impl Received {
     /// Bytes that so many bytes of metadata take in memory at most.
     pub(crate) const fn decoded_metadata(len: u64) -> u64 {
         len.saturating_mul(DECODED_METADATA)
+    }
+
+    /// The buffer, for another message.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Ties a permit to it: what it holds is given back when it goes.

@@ -82,6 +82,14 @@ impl Decoder {
         self.decode_with(input, |_, _| Ok(()))
     }
 
+    /// Like [`Self::decode`], of a message whose payload section was summed as it came.
+    pub(crate) fn decode_summed<'a>(&self, input: &'a [u8], section: u32) -> Result<Message<'a>> {
+        let compressed = Header::parse(input).is_ok_and(|header| Flags(header.flags).compressed());
+        // Of a compressed payload the sum is that of what it inflates to.
+        let sum_of = |payload: &[u8]| if compressed { crc32(payload) } else { section };
+        self.decode_with(input, |sum, payload| sum.check(sum_of(payload))).map(|(message, _)| message)
+    }
+
     fn decode_with<'a>(
         &self,
         input: &'a [u8],

@@ -52,4 +52,4 @@ pub use limits::{
 };
 pub use message::Message;
 pub use metadata::Metadata;
-pub use stream::StreamDecoder;
+pub use stream::{Gathered, StreamDecoder};

@@ -1,6 +1,7 @@
 //! Messages out of a byte stream that arrives in pieces of any size.
 
 use super::{
+    checksum::crc32_append,
     decoder::Decoder,
     header::{HEADER_LEN, Header},
     message::Message,
@@ -33,6 +34,17 @@ pub struct StreamDecoder {
     decoder: Decoder,
     buffer: Vec<u8>,
     state: State,
+    /// CRC-32 of what has come of the payload section: it is summed while it is copied, and so read once.
+    sum: u32,
+}
+
+/// A whole message as it came, of which header and metadata have been judged.
+#[derive(Debug)]
+pub struct Gathered {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// CRC-32 of its payload section, as sent.
+    pub(crate) sum: u32,
 }
 
 /// What of a message is complete once the buffer is filled.
@@ -59,7 +71,7 @@ const START: State = State::Filling { needed: HEADER_LEN, part: Part::Header };
 impl StreamDecoder {
     /// A stream at its start. The decoder's limits hold for each message.
     pub fn new(decoder: Decoder) -> Self {
-        Self { decoder, buffer: Vec::new(), state: START }
+        Self { decoder, buffer: Vec::new(), state: START, sum: 0 }
     }
 
     /// Takes bytes from the front of `input`, at most up to the end of the current message. Returns the message when it
@@ -72,7 +84,7 @@ impl StreamDecoder {
         if !self.advance(input)? {
             return Ok(None);
         }
-        let result = self.decoder.decode(&self.buffer);
+        let result = self.decoder.decode_summed(&self.buffer, self.sum);
         self.state = match &result {
             Ok(_) => State::Done,
             Err(error) => State::Failed(error.clone()),
@@ -85,12 +97,18 @@ impl StreamDecoder {
     ///
     /// # Errors
     /// What header and metadata are refused for. The same error is returned again by every further call.
-    pub fn gather(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>> {
+    pub fn gather(&mut self, input: &mut &[u8]) -> Result<Option<Gathered>> {
         if !self.advance(input)? {
             return Ok(None);
         }
+        let gathered = Gathered { bytes: std::mem::take(&mut self.buffer), sum: self.sum };
+        self.restart();
+        Ok(Some(gathered))
+    }
+
+    fn restart(&mut self) {
         self.state = START;
-        Ok(Some(std::mem::take(&mut self.buffer)))
+        self.sum = 0;
     }
 
     /// Takes input up to the end of the message; whether it is complete.
@@ -102,11 +120,25 @@ impl StreamDecoder {
             }
             State::Done => {
                 self.buffer.clear();
-                self.state = START;
+                self.restart();
             }
             State::Filling { .. } => {}
         }
         self.fill(input).inspect_err(|error| self.state = State::Failed(error.clone()))
+    }
+
+    /// Length of the current message, once its header is there and was judged.
+    pub fn announced(&self) -> Option<usize> {
+        let in_message = matches!(self.state, State::Filling { part: Part::Metadata | Part::All, .. });
+        let header = Header::parse(&self.buffer).ok().filter(|_| in_message)?;
+        usize::try_from(header.message_len()).ok()
+    }
+
+    /// Goes on in another buffer, into which what is held is copied; the old one comes back.
+    pub fn move_to(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
+        buffer.clear();
+        buffer.extend_from_slice(&self.buffer);
+        std::mem::replace(&mut self.buffer, buffer)
     }
 
     /// Bytes of memory that are held.
@@ -155,7 +187,10 @@ impl StreamDecoder {
             if self.buffer.capacity() < self.buffer.len() + take.len() {
                 self.buffer.reserve_exact(room - self.buffer.len());
             }
-            self.buffer.extend_from_slice(take);
+            match part {
+                Part::Header | Part::Metadata => self.buffer.extend_from_slice(take),
+                Part::All => self.sum = crc32_append(self.sum, take, &mut self.buffer),
+            }
             *input = rest;
             if self.buffer.len() < needed {
                 return Ok(false);

@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::opened::Opened;
 use super::rate::{Peer, Rate};
 use super::request_body::MAX_RESTS;
+use super::spare::Spare;
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::{Session, SessionId, SessionStore};
 use crate::transport::agent::Agent;
@@ -41,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) asking: Arc<Guests>,
     /// Bytes of messages on their way in.
     pub(super) in_flight: Arc<Budget>,
+    /// Buffers for them.
+    pub(super) spare: Spare,
     /// Requests that may still begin.
     pub(super) room: Arc<Semaphore>,
     /// Work on other threads.
@@ -74,6 +77,7 @@ impl Exchange {
             guests: Guests::new(limits.max_connections_of_one),
             asking: Guests::new(limits.max_requests_of_one),
             in_flight: Budget::new(limits.max_in_flight),
+            spare: Spare::default(),
             room: Arc::new(Semaphore::new(limits.max_requests)),
             working: Arc::new(Semaphore::new(limits.max_requests)),
             answering: Arc::new(Semaphore::new(limits.max_answers)),
@@ -128,6 +132,7 @@ impl Exchange {
                 _ = stopped.wait_for(|&stopped| stopped) => return,
             }
             self.sessions.reap();
+            self.spare.shrink();
             self.opened.forget_ended(Instant::now());
             self.kept.drop_ended(&self.sessions);
             self.rate.forget_quiet();

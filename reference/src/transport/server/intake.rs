@@ -11,14 +11,15 @@ use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use super::request_body::RequestBody;
+use super::spare::WORTH_KEEPING;
 use crate::error::{Error, ErrorClass};
 use crate::transport::budget::Permit;
 use crate::transport::received::Received;
 use crate::transport::refusal::Refusal;
-use crate::wire::{Decoder, Header, StreamDecoder};
+use crate::wire::{Decoder, Gathered, HEADER_LEN, Header, StreamDecoder};
 
-/// Messages up to this size are decoded where they came in: handing them to another thread takes longer.
-const DECODED_IN_PLACE: usize = 64 << 10;
+/// Payloads that inflate to this much are inflated where they came in: handing them to another thread takes longer.
+const INFLATED_IN_PLACE: u64 = 64 << 10;
 
 /// Pieces of a body, each awaited for so long, and all of them not for too long.
 struct Pieces<'a> {
@@ -139,32 +140,33 @@ pub(super) async fn message(
             return Err(Error::new(ErrorClass::Decode, "message", "a message", "an empty body").into());
         };
         let mut rest = &piece[..];
-        let whole = stream.gather(&mut rest)?;
+        let whole = gather(exchange, &mut stream, &mut rest)?;
         if !permit.reach(stream.held() as u64) && whole.is_none() {
             return Err(no_room());
         }
         let Some(whole) = whole else { continue };
-        if !permit.reach(whole.capacity() as u64) {
+        if !permit.reach(whole.bytes.capacity() as u64) {
             return Err(no_room());
         }
         if !rest.is_empty() || pieces.next().await?.is_some() {
             let found = "more bytes behind it";
             let error = Error::new(ErrorClass::Decode, "message", "one message and nothing behind it", found);
-            return Err(error.at(whole.len()).into());
+            return Err(error.at(whole.bytes.len()).into());
         }
         break whole;
     };
     // What a compressed payload inflates to is held as well, while it inflates; and what metadata decodes to.
-    let inflated = crate::wire::inflated_bound(&whole, limits)?;
-    let metadata = Received::metadata_bound(&Header::parse(&whole)?);
-    if !permit.reach(whole.capacity() as u64 + inflated + metadata) {
+    let inflated = crate::wire::inflated_bound(&whole.bytes, limits)?;
+    let metadata = Received::metadata_bound(&Header::parse(&whole.bytes)?);
+    if !permit.reach(whole.bytes.capacity() as u64 + inflated + metadata) {
         return Err(no_room());
     }
-    let (received, mut permit) = if whole.len() + inflated as usize <= DECODED_IN_PLACE {
-        (Received::decode(whole, limits)?, permit)
+    // What is not compressed was summed as it came, and takes no time whatever its length.
+    let (received, mut permit) = if inflated <= INFLATED_IN_PLACE {
+        (Received::gathered(whole, limits)?, permit)
     } else {
         // With the permit: a peer that goes away meanwhile does not end the work.
-        blocking(exchange, move || (Received::decode(whole, limits), permit))
+        blocking(exchange, move || (Received::gathered(whole, limits), permit))
             .await
             .and_then(|(received, permit)| Ok((received?, permit)))?
     };
@@ -172,6 +174,32 @@ pub(super) async fn message(
         return Err(no_room());
     }
     Ok((received, permit))
+}
+
+/// Takes a piece in. A message of which enough is there, and which needs a larger buffer, goes on in one that was used before,
+/// whose memory the process has already.
+fn gather(
+    exchange: &Exchange,
+    stream: &mut StreamDecoder,
+    rest: &mut &[u8],
+) -> Result<Option<Gathered>, Error> {
+    if stream.pending() == 0 && rest.len() >= WORTH_KEEPING {
+        // The header alone, since it says how much is to come.
+        let (mut header, body) = rest.split_at(rest.len().min(HEADER_LEN));
+        let whole = stream.gather(&mut header)?;
+        *rest = body;
+        if whole.is_some() {
+            return Ok(whole);
+        }
+    }
+    let there = stream.pending() + rest.len();
+    if there > stream.held() && there >= WORTH_KEEPING {
+        let spare = stream.announced().and_then(|len| exchange.spare.take(len));
+        if let Some(buffer) = spare {
+            exchange.spare.give(stream.move_to(buffer));
+        }
+    }
+    stream.gather(rest)
 }
 
 /// Does what takes long on a thread that may be blocked, and no more of it at a time than there may be requests: work goes on

@@ -25,6 +25,7 @@ mod reply;
 mod request_body;
 mod routes;
 mod running;
+mod spare;
 mod stall;
 mod text;
 mod transmit;

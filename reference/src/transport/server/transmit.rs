@@ -59,17 +59,20 @@ pub(super) async fn answer(
     let told = judged?;
     let (len, seen) = (received.len, received.diagnostics.len());
 
-    let mut reason = None;
-    match &session {
-        None if received.metadata.session_id.is_empty() => reason = Some("no session was named"),
-        None => reason = Some("the session is not known here"),
-        Some(_) if !received.is_context() => reason = Some("the message holds no context"),
+    let (holder, reason) = match &session {
+        None if received.metadata.session_id.is_empty() => (None, Some("no session was named")),
+        None => (None, Some("the session is not known here")),
+        Some(_) if !received.is_context() => (None, Some("the message holds no context")),
+        Some(session) => (Some(session), None),
+    };
+    match holder {
         Some(session) => {
             if !exchange.kept.keep(&session.id, received, &exchange.sessions) {
                 let message = "no memory is left for contexts; some will expire";
                 return Err(Refusal::new(503, "busy", message).retry_after(30));
             }
         }
+        None => exchange.spare.give(received.into_buffer()),
     }
     drop(in_flight);
     exchange.metrics.message(reason.is_none());
