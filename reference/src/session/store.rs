@@ -88,8 +88,8 @@ struct Sessions {
 impl Sessions {
     /// Drops what has expired, for a clean-up to count.
     fn reap(&mut self, now: Duration) {
-        while let Some((id, _)) = self.open.pop_ended(now) {
-            self.expired.remember(id, true);
+        while let Some((_, session)) = self.open.pop_ended(now) {
+            self.expired.remember(&session, true);
         }
     }
 
@@ -97,7 +97,7 @@ impl Sessions {
     fn live(&mut self, id: &str, now: Duration) -> Option<Arc<Session>> {
         match self.open.look_up(id, now) {
             Found::Live(session) => return Some(session),
-            Found::Ended(session) => self.expired.remember(session.id.clone(), false),
+            Found::Ended(session) => self.expired.remember(&session, false),
             Found::Nothing => self.expired.asked_for(id),
         }
         None
@@ -188,6 +188,25 @@ impl SessionStore {
                 Error::new(ErrorClass::Session, "session_id", "a session that is known", id)
             }
         })
+    }
+
+    /// The session of that id, where a holder names it: somebody else's is one that is not known, before and after it has
+    /// expired.
+    ///
+    /// # Errors
+    /// As [`SessionStore::require`].
+    pub fn require_of(&self, id: &str, holder: &str) -> Result<Arc<Session>> {
+        let mut sessions = self.sessions();
+        let now = self.clock.now();
+        let live = sessions.live(id, now);
+        let (class, expected) = match live {
+            Some(session) if session.holder == holder => return Ok(session),
+            None if sessions.expired.knows_of(id, holder) => {
+                (ErrorClass::SessionExpired, "a session that is alive")
+            }
+            _ => (ErrorClass::Session, "a session that is known"),
+        };
+        Err(Error::new(class, "session_id", expected, id))
     }
 
     /// Ends a session. Whether it was there and alive.

@@ -17,9 +17,11 @@ pub struct ServerLimits {
     pub message: Limits,
     /// Largest body of a handshake, text message or chat completion, in bytes.
     pub max_json: u64,
-    /// Bytes of messages that are being received or decoded, over all connections. Beyond: 503.
+    /// Bytes of messages that are being received or decoded, and of answers that wait to be read, over all connections.
+    /// Beyond: 503; 413 for what does not fit even when there is nothing else.
     pub max_in_flight: u64,
-    /// Bytes of contexts that sessions keep, over all sessions. Beyond: 503 until some expire.
+    /// Bytes of contexts that sessions keep, over all sessions. Beyond: 503 until some expire; 413 for a context that
+    /// does not fit even alone.
     pub max_kept: u64,
     /// Open connections. Further ones are closed as they come.
     pub max_connections: usize,
@@ -53,10 +55,11 @@ pub struct ServerLimits {
     /// Bytes a second that a body must bring on average once [`Self::body_idle_timeout`] has passed: an upload that
     /// trickles holds memory for as long as it likes otherwise.
     pub min_body_rate: u64,
-    /// From the end of a request's body to its answer.
+    /// From the end of a request's body to its answer, its wait for the model included.
     pub answer_timeout: Duration,
-    /// Until a peer takes what there is of an answer; of a long one also as long as [`Self::min_body_rate`] gives it.
-    /// Whoever asks and never reads holds a connection for as long as it likes otherwise.
+    /// Until a peer takes what there is of an answer. Over HTTP/2 also of a long one as a whole, with as long again as
+    /// [`Self::min_body_rate`] gives it; over HTTP/1.1 a peer that takes a little of it in time goes on. Whoever asks and
+    /// never reads holds a connection for as long as it likes otherwise.
     pub send_timeout: Duration,
     /// How long running requests may take to end once the server is asked to stop.
     pub shutdown_timeout: Duration,
@@ -144,22 +147,40 @@ impl ServerLimits {
                 return wrong(field, "at least 1", count.to_string());
             }
         }
-        if self.message.max_message > self.max_in_flight {
-            let expected = format!("at least max_message, {} bytes", self.message.max_message);
+        if self.max_streams == 0 {
+            return wrong("limits.max_streams", "at least 1", "0".to_owned());
+        }
+        let need = self.need_in_flight();
+        if self.max_in_flight < need {
+            let expected =
+                format!("at least {need} bytes, what the largest message or body of JSON takes on its way");
             return wrong("limits.max_in_flight", &expected, self.max_in_flight.to_string());
+        }
+        if self.max_kept < self.message.max_message {
+            let expected = format!("at least max_message, {} bytes", self.message.max_message);
+            return wrong("limits.max_kept", &expected, self.max_kept.to_string());
         }
         Ok(())
     }
 
+    /// What the largest message takes while it is decoded: itself, what its payload inflates to, its metadata as decoded.
+    /// A body of JSON takes twice its length while it grows.
+    fn need_in_flight(&self) -> u64 {
+        let Limits { max_message, max_payload, max_metadata, .. } = self.message;
+        let metadata = Received::decoded_metadata(max_metadata.min(max_message));
+        let message = max_message.saturating_add(max_payload).saturating_add(metadata);
+        message.max(self.max_json.saturating_mul(2))
+    }
+
     /// The bounds with another largest message, in bytes, its payload included: a contract that allows more than 10 MB
-    ///
+    /// . One of them fits, compressed or not, on its way and in a session.
     #[must_use]
     pub fn with_max_message(mut self, bytes: u64) -> Self {
         self.message.max_message = bytes;
         self.message.max_payload = bytes;
-        // One of them fits, with the most metadata that it may have.
+        self.max_in_flight = self.max_in_flight.max(self.need_in_flight());
         let metadata = Received::decoded_metadata(self.message.max_metadata);
-        self.max_in_flight = self.max_in_flight.max(bytes.saturating_add(metadata));
+        self.max_kept = self.max_kept.max(bytes.saturating_add(metadata));
         self
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Event {
     GivenUp,
 }
 
-/// Answers `wait`, and takes messages of the model `wait`, once it is let go; answers `endless` for as long as somebody listens, and all else as [`Echo`] does.
+/// Answers `wait`, and takes messages of the model `wait`, once it is let go; answers `long` with 2 MB, `endless` for as long as somebody listens, and all else as [`Echo`] does.
 pub(crate) struct Held {
     echo: Echo,
     told: Sender<Event>,
@@ -85,6 +85,13 @@ impl Agent for Held {
             "wait" => {
                 self.tell(Event::Asked);
                 let _ = self.let_go.lock().unwrap().recv();
+            }
+            "long" => {
+                self.tell(Event::Asked);
+                // More than goes into any buffer on its way to a peer that takes 100 bytes.
+                if (0..400).any(|_| on_text(&"word ".repeat(1000)).is_break()) {
+                    self.tell(Event::GivenUp);
+                }
             }
             "endless" => {
                 self.tell(Event::Asked);

@@ -122,8 +122,8 @@ fn streams_that_are_reset_as_fast_as_they_are_opened() {
 fn whole_uploads_that_are_reset_at_their_end() {
     // The budget is too small for two of them, were it not given back.
     let server = start(limited(|limits| {
-        limits.message.max_message = 1 << 20;
-        limits.max_in_flight = 2 << 20;
+        crate::limits::small(limits);
+        limits.max_in_flight = (2 << 20) + (64 << 10);
         limits.max_requests = 4;
     }));
     let zeros = avp::Encoder::new().compression(avp::Compression::Fast);

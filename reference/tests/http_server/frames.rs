@@ -53,6 +53,13 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Answered(body) => std::str::from_utf8(body).unwrap(),
+            _ => panic!("{self:?}"),
+        }
+    }
+
     pub(crate) fn json(&self) -> Value {
         match self {
             Self::Answered(body) => serde_json::from_slice(body).unwrap_or_else(|_| panic!("{self:?}")),

@@ -10,6 +10,12 @@ use crate::peers::{Got, Raw, ask, handshake, message, start};
 
 const POSTS: [&str; 4] = ["/avp/v2/transmit", "/avp/v2/handshake", "/avp/v2/text", "/v1/chat/completions"];
 
+/// Messages and bodies of 1 MiB at most.
+pub(crate) fn small(limits: &mut ServerLimits) {
+    (limits.message.max_message, limits.message.max_payload) = (1 << 20, 1 << 20);
+    (limits.message.max_metadata, limits.max_json) = (1 << 10, 1 << 20);
+}
+
 /// A request's head without its body.
 fn head(path: &str, headers: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nhost: h\r\n{headers}\r\n\r\n").into_bytes()
@@ -220,7 +226,7 @@ fn one_peer_alone_leaves_room_for_others() {
 #[test]
 fn memory_for_bodies_runs_out_and_is_given_back() {
     let server = start(limited(|limits| {
-        limits.message.max_message = 1 << 20;
+        small(limits);
         limits.max_in_flight = 3 << 20;
     }));
     let bytes = message("", &vec![7; 1_000_000]);
@@ -245,9 +251,23 @@ fn memory_for_bodies_runs_out_and_is_given_back() {
 
 #[test]
 fn the_largest_message_that_is_allowed_fits() {
-    let mut options = limited(|limits| limits.max_in_flight = 0);
+    let mut options = limited(|limits| (limits.max_in_flight, limits.max_kept) = (0, 0));
     options.limits = options.limits.with_max_message(2 << 20);
     let server = start(options);
+    // Compressed as well: then it is there twice, and its metadata beside it.
+    let extra = (0..1000).map(|n| (format!("key {n}"), "value".to_owned())).collect();
+    let metadata = Metadata { session_id: handshake(&server), extra, ..Metadata::default() };
+    let mut seed = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 56) as u8 & 0x7f
+    })
+    .take(2 << 20)
+    .collect();
+    let compressed = Encoder::new().compression(Compression::Fast).encode(&metadata, &noise).unwrap();
+    assert!((1 << 20..2 << 20).contains(&compressed.len()), "{}", compressed.len());
+    let got = ask(&server, "POST", POSTS[0], &compressed);
+    assert_eq!((got.status, &got.json()["kept"]), (200, &json!(true)), "{got:?}");
     let beside = message("", &vec![7; 2 << 20]).len() - (2 << 20);
     let bytes = message("", &vec![7; (2 << 20) - beside]);
     assert_eq!(bytes.len(), 2 << 20);
@@ -258,7 +278,10 @@ fn the_largest_message_that_is_allowed_fits() {
 
 #[test]
 fn memory_for_contexts_runs_out_and_the_old_one_stays() {
-    let server = start(limited(|limits| limits.max_kept = 12_000));
+    let server = start(limited(|limits| {
+        limits.message.max_message = 12_000;
+        limits.max_kept = 12_000;
+    }));
     let (first, second) = (handshake(&server), handshake(&server));
     let transmit = |id: &str, len: usize| ask(&server, "POST", POSTS[0], &message(id, &vec![1; len]));
     let behind = |id: &str| {
@@ -276,14 +299,20 @@ fn memory_for_contexts_runs_out_and_the_old_one_stays() {
 
 #[test]
 fn metadata_counts_as_what_it_takes_in_memory() {
-    let server = start(limited(|limits| limits.max_kept = 1 << 20));
+    let server = start(limited(|limits| {
+        limits.message.max_message = 1 << 20;
+        limits.max_kept = 1 << 20;
+    }));
     let session = handshake(&server);
     // 70 kB on the wire, over a megabyte as a map; and hardly a payload.
     let extra = (0..10_000).map(|n| (format!("{n:x}"), String::new())).collect();
     let metadata = Metadata { session_id: session, extra, ..Metadata::default() };
     let bytes = Encoder::new().encode(&metadata, b"x").unwrap();
     assert!(bytes.len() < 128 << 10);
-    assert_busy(&ask(&server, "POST", POSTS[0], &bytes));
+    // Waiting would not help: it does not fit even alone.
+    let got = ask(&server, "POST", POSTS[0], &bytes);
+    assert_eq!((got.status, code(&got.json())), (413, "limit_exceeded"), "{got:?}");
+    assert!(!got.head.contains("retry-after"), "{}", got.head);
     assert_eq!(number(&server, "avp_contexts_bytes"), 0.0);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod agents;
+mod answers;
 mod binding;
 mod corpus;
 mod endings;

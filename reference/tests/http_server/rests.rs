@@ -82,6 +82,26 @@ fn who_waits_to_be_asked_for_a_body_is_not_waited_for() {
 }
 
 #[test]
+fn who_may_not_ask_is_not_read_on() {
+    let server = start(limited(|limits| limits.body_idle_timeout = 2 * PATIENCE));
+    let cases = [
+        ("POST", "/nowhere", "", 404),
+        ("PUT", PATH, "", 405),
+        ("POST", PATH, "origin: http://elsewhere\r\n", 403),
+    ];
+    for (method, path, header, status) in cases {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 99999999\r\n{header}\r\n");
+        let mut peer = Raw::to(&server);
+        assert_eq!(peer.send(head.as_bytes()).send(BAD_START).read().unwrap().status, status);
+        // Closed at once: the end may be told as a reset, since bytes were not read.
+        match std::io::Read::read(&mut peer.0, &mut [0]) {
+            Ok(read) => assert_eq!(read, 0, "{status}"),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{status}"),
+        }
+    }
+}
+
+#[test]
 fn a_rest_that_does_not_come_is_given_up() {
     let server = start(limited(|limits| limits.body_idle_timeout = Duration::from_millis(200)));
     let mut peer = Http2::to(&server);

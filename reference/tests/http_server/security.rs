@@ -88,7 +88,7 @@ fn cleartext_stays_on_this_machine() {
 #[test]
 fn limits_that_leave_no_room_or_know_no_end_are_refused() {
     type Change = fn(&mut ServerLimits);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("limits.send_timeout", |limits| limits.send_timeout = Duration::ZERO),
         ("limits.tls_timeout", |limits| limits.tls_timeout = Duration::MAX),
         ("limits.shutdown_timeout", |limits| limits.shutdown_timeout = Duration::MAX),
@@ -97,6 +97,10 @@ fn limits_that_leave_no_room_or_know_no_end_are_refused() {
         ("limits.max_headers", |limits| limits.max_headers = 1),
         ("limits.rate", |limits| limits.rate = Some(f64::NAN)),
         ("limits.max_in_flight", |limits| limits.max_in_flight = 1),
+        // A compressed message is there twice while it is decoded.
+        ("limits.max_in_flight", |limits| limits.max_in_flight = 2 * limits.message.max_message),
+        ("limits.max_kept", |limits| limits.max_kept = limits.message.max_message - 1),
+        ("limits.max_streams", |limits| limits.max_streams = 0),
     ];
     for (field, change) in changes {
         let mut options = ServerOptions::default();

@@ -79,9 +79,9 @@ pub(crate) struct Args {
     /// Largest message, e.g. 400MiB.
     #[arg(long, value_parser = bytes, value_name = "SIZE", default_value = "10MB")]
     max_message: u64,
-    /// Most that sessions keep, all together.
-    #[arg(long, value_parser = bytes, value_name = "SIZE", default_value = "2GiB")]
-    max_kept: u64,
+    /// Most that sessions keep, all together. [default: 2GiB, or more where the largest message is larger]
+    #[arg(long, value_parser = bytes, value_name = "SIZE")]
+    max_kept: Option<u64>,
     /// Requests a second of one peer. [default: as many as it likes]
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
@@ -125,7 +125,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         );
     }
     let mut limits = ServerLimits::default().with_max_message(args.max_message);
-    (limits.rate, limits.max_kept) = (args.rate, args.max_kept);
+    limits.rate = args.rate;
+    if let Some(max_kept) = args.max_kept {
+        limits.max_kept = max_kept;
+    }
     let (tls, fingerprint) =
         if args.insecure_loopback { (None, None) } else { certificate(args).map(some)? };
     let options =

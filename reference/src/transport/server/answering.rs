@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::exchange::Exchange;
 use crate::error::Result;
@@ -14,6 +14,8 @@ use crate::transport::refusal::Refusal;
 
 /// A place among the questions that run or wait. It is given back when the question has ended.
 pub(super) struct Place {
+    /// When whoever asks is told that it took too long, the wait for the turn included.
+    deadline: Instant,
     _waiting: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
 }
@@ -40,8 +42,9 @@ impl Place {
         let waiting = Arc::clone(&exchange.waiting).try_acquire_owned().map_err(|_| busy())?;
         let running = Arc::clone(&exchange.answering).acquire_owned();
         // The semaphore is never closed; if it were, nothing could be answered.
-        let running = timeout(exchange.limits.answer_timeout, running).await.map_err(|_| busy())?;
-        Ok(Self { _waiting: waiting, _running: running.map_err(|_| busy())? })
+        let deadline = Instant::now() + exchange.limits.answer_timeout;
+        let running = timeout_at(deadline, running).await.map_err(|_| busy())?;
+        Ok(Self { deadline, _waiting: waiting, _running: running.map_err(|_| busy())? })
     }
 }
 
@@ -56,6 +59,7 @@ pub(super) async fn ask(
     let seen = Arc::clone(&given_up);
     let _guard = GivenUp(given_up);
     let asked = Arc::clone(exchange);
+    let deadline = place.deadline;
     let work = tokio::task::spawn_blocking(move || {
         // The place is taken for as long as the model works, whoever still waits for it.
         let _place = place;
@@ -63,7 +67,7 @@ pub(super) async fn ask(
             if seen.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { on_text(piece) }
         })
     });
-    match timeout(exchange.limits.answer_timeout, work).await {
+    match timeout_at(deadline, work).await {
         Ok(Ok(answer)) => Ok(answer?),
         Ok(Err(_)) => {
             tracing::error!("an answer panicked");

@@ -62,6 +62,7 @@ pub(super) async fn accept(
     let room = Arc::new(Semaphore::new(exchange.limits.max_connections));
     let mut open = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
@@ -69,9 +70,15 @@ pub(super) async fn accept(
             accepted = listener.accept() => accepted,
         };
         let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
+            Ok(accepted) => {
+                failing = false;
+                accepted
+            }
             Err(error) => {
-                tracing::warn!(%error, "no connection");
+                // Once: it goes on for as long as descriptors are short, at 20 times a second.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "no connection");
+                }
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }

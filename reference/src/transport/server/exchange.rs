@@ -112,9 +112,8 @@ impl Exchange {
                 crate::error::excerpt(id),
             )
         };
-        let found = match self.sessions.require(id) {
-            Ok(session) if session.holder == peer.holder() => Ok(Some(session)),
-            Ok(_) => Err(unknown()),
+        let found = match self.sessions.require_of(id, peer.holder()) {
+            Ok(session) => Ok(Some(session)),
             Err(error) if error.class == ErrorClass::SessionExpired => Err(error),
             Err(_) => Err(unknown()),
         };

@@ -61,12 +61,43 @@ pub(super) fn open(exchange: &Exchange, mut new: NewSession, peer: &Peer) -> Res
         let most = exchange.limits.max_sessions_of_one;
         Refusal::new(429, "busy", format!("at most {most} sessions of one peer at a time")).retry_after(wait)
     })?;
-    exchange.sessions.create(new).map_err(|error| match error.class {
-        ErrorClass::LimitExceeded => {
-            Refusal::new(503, "busy", "no more sessions can be opened now").retry_after(60)
+    exchange.sessions.create(new).map_err(|error| {
+        exchange.opened.take_back(peer);
+        match error.class {
+            ErrorClass::LimitExceeded => {
+                Refusal::new(503, "busy", "no more sessions can be opened now").retry_after(60)
+            }
+            _ => error.into(),
         }
-        _ => error.into(),
     })
+}
+
+/// A session that nobody has been told of in full. Dropped, it is closed: what it was opened for has failed.
+pub(super) struct Fresh {
+    exchange: Arc<Exchange>,
+    peer: Peer,
+    session: Option<Arc<Session>>,
+}
+
+impl Fresh {
+    pub(super) fn new(exchange: &Arc<Exchange>, peer: &Peer, session: &Arc<Session>) -> Self {
+        Self { exchange: Arc::clone(exchange), peer: peer.clone(), session: Some(Arc::clone(session)) }
+    }
+
+    /// It stays.
+    pub(super) fn stay(mut self) {
+        self.session = None;
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take()
+            && self.exchange.sessions.invalidate(session.id.as_str())
+        {
+            self.exchange.opened.take_back(&self.peer);
+        }
+    }
 }
 
 /// A session keeps the names of a hello for an hour: they are bounded before it does.

@@ -73,6 +73,18 @@ fn no_room() -> Refusal {
     Refusal::new(503, "busy", "no memory is left for messages on their way in").retry_after(1)
 }
 
+/// Brings what a request holds to so many bytes.
+///
+/// # Errors
+/// 503 when others hold too much of the memory; 413 when it would not do were it alone.
+fn reach(exchange: &Exchange, permit: &mut Permit, bytes: u64) -> Result<(), Refusal> {
+    let max = exchange.limits.max_in_flight;
+    if bytes > max {
+        return Err(too_large("message", max, format!("{bytes} bytes on its way in")));
+    }
+    if permit.reach(bytes) { Ok(()) } else { Err(no_room()) }
+}
+
 /// What the headers say of the body's length. A body without may still be too long.
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
@@ -100,18 +112,20 @@ pub(super) async fn json(
         if len as u64 > max {
             return Err(too_large("body", max, "more".to_owned()));
         }
-        // Before it grows. What it grows from is there until it has.
-        let room = if all.capacity() < len { 2 * len } else { all.capacity() };
-        if !permit.reach(room as u64) {
-            return Err(no_room());
-        }
         if first.is_empty() && all.is_empty() {
+            reach(exchange, &mut permit, len as u64)?;
             first = piece;
             continue;
         }
+        // Before it grows. What it grows from is there until it has.
+        let before = all.capacity();
+        let room = if before < len { len.saturating_mul(2).min(max as usize) } else { before };
+        let grows_from = if before < len { before.max(first.len()) } else { 0 };
+        reach(exchange, &mut permit, room.saturating_add(grows_from) as u64)?;
         all.reserve_exact(room - all.len());
         all.extend_from_slice(&std::mem::take(&mut first));
         all.extend_from_slice(&piece);
+        reach(exchange, &mut permit, all.capacity() as u64)?;
     }
     // Most bodies come in one piece, which nobody has to copy.
     Ok((if all.is_empty() { first } else { all.into() }, permit))
@@ -145,9 +159,7 @@ pub(super) async fn message(
             return Err(no_room());
         }
         let Some(whole) = whole else { continue };
-        if !permit.reach(whole.bytes.capacity() as u64) {
-            return Err(no_room());
-        }
+        reach(exchange, &mut permit, whole.bytes.capacity() as u64)?;
         if !rest.is_empty() || pieces.next().await?.is_some() {
             let found = "more bytes behind it";
             let error = Error::new(ErrorClass::Decode, "message", "one message and nothing behind it", found);
@@ -158,9 +170,8 @@ pub(super) async fn message(
     // What a compressed payload inflates to is held as well, while it inflates; and what metadata decodes to.
     let inflated = crate::wire::inflated_bound(&whole.bytes, limits)?;
     let metadata = Received::metadata_bound(&Header::parse(&whole.bytes)?);
-    if !permit.reach(whole.bytes.capacity() as u64 + inflated + metadata) {
-        return Err(no_room());
-    }
+    let all = (whole.bytes.capacity() as u64).saturating_add(inflated).saturating_add(metadata);
+    reach(exchange, &mut permit, all)?;
     // What is not compressed was summed as it came, and takes no time whatever its length.
     let (received, mut permit) = if inflated <= INFLATED_IN_PLACE {
         (Received::gathered(whole, limits)?, permit)
@@ -170,9 +181,7 @@ pub(super) async fn message(
             .await
             .and_then(|(received, permit)| Ok((received?, permit)))?
     };
-    if !permit.reach(received.held()) {
-        return Err(no_room());
-    }
+    reach(exchange, &mut permit, received.held())?;
     Ok((received, permit))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::session::{SessionId, SessionStore};
-use crate::transport::budget::Budget;
+use crate::transport::budget::{Budget, Permit};
 use crate::transport::received::Received;
 
 /// The last context of each session, within a bound on all their bytes. It lives as long as its session.
@@ -26,18 +26,26 @@ impl Kept {
     /// Keeps a context in place of the session's last one. False when there is no room, even without those of sessions
     /// that have ended: then the last one stays.
     #[must_use]
-    pub(super) fn keep(&self, id: &SessionId, mut context: Received, sessions: &SessionStore) -> bool {
-        let bytes = context.held();
-        let permit = self.budget.take(bytes).or_else(|| {
+    pub(super) fn keep(&self, id: &SessionId, context: Received, sessions: &SessionStore) -> bool {
+        let Some(room) = self.room(context.held(), sessions) else { return false };
+        self.put(id, context, room);
+        true
+    }
+
+    /// Room for so many bytes, that of sessions that have ended included.
+    pub(super) fn room(&self, bytes: u64, sessions: &SessionStore) -> Option<Permit> {
+        self.budget.take(bytes).or_else(|| {
             self.drop_ended(sessions);
             self.budget.take(bytes)
-        });
-        let Some(permit) = permit else { return false };
-        context.hold(permit);
+        })
+    }
+
+    /// Keeps a context in the room that was made for it, in place of the session's last one.
+    pub(super) fn put(&self, id: &SessionId, mut context: Received, room: Permit) {
+        context.hold(room);
         // Contexts are large: the last one is freed after the lock.
         let replaced = self.contexts().insert(id.clone(), Arc::new(context));
         drop(replaced);
-        true
     }
 
     /// The context of a session.

@@ -2,17 +2,24 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{DefaultKeyedStateStore, ShrinkableKeyedStateStore};
+use governor::{Quota, RateLimiter};
 
 /// Peers that are counted at a time: at some 100 bytes each, 6 MiB. With more, the quiet ones are forgotten first; when
-/// all of them are loud, new ones are refused.
-const MAX_PEERS: usize = 1 << 16;
-/// Wrong tokens that an address may send at once, and then one a second: a person who mistypes gets through, guessing 64
-/// bits takes longer than the world lasts.
+/// all of them are loud, new ones are refused and those that are known go on.
+pub(super) const MAX_PEERS: usize = 1 << 16;
+/// How often all of them are looked at for quiet ones while there is no room.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Wrong tokens that an address may send at once, and then one a second, before it is told to wait. That keeps the log and
+/// the numbers readable; it does not slow guessing, since a right token is taken whatever its neighbours behind the same
+/// address have sent. What keeps tokens from being guessed is what they are made of: 64 random bits take longer than the
+/// world lasts.
 const WRONG_TOKENS: u32 = 10;
 
 /// Whom requests are counted for.
@@ -43,8 +50,8 @@ impl Peer {
 
 /// The counts.
 pub(super) struct Rate {
-    requests: Option<DefaultKeyedRateLimiter<Peer>>,
-    wrong_tokens: DefaultKeyedRateLimiter<Peer>,
+    requests: Option<Counts>,
+    wrong_tokens: Counts,
 }
 
 impl Rate {
@@ -58,38 +65,99 @@ impl Rate {
         });
         let wrong = Quota::per_second(NonZeroU32::MIN)
             .allow_burst(NonZeroU32::new(WRONG_TOKENS).unwrap_or(NonZeroU32::MIN));
-        Self { requests: quota.map(RateLimiter::dashmap), wrong_tokens: RateLimiter::dashmap(wrong) }
+        let counts = |quota| Counts::new(quota, MAX_PEERS);
+        Self { requests: quota.map(counts), wrong_tokens: counts(wrong) }
     }
 
     /// Counts a request; the seconds to wait when there were too many.
     pub(super) fn request(&self, peer: &Peer) -> Result<(), u64> {
-        self.requests.as_ref().map_or(Ok(()), |limiter| check(limiter, peer))
+        self.requests.as_ref().map_or(Ok(()), |counts| counts.check(peer, Instant::now()))
     }
 
     /// Counts a wrong token; the seconds to wait when there were too many.
     pub(super) fn wrong_token(&self, peer: &Peer) -> Result<(), u64> {
-        check(&self.wrong_tokens, peer)
+        self.wrong_tokens.check(peer, Instant::now())
     }
 
-    /// Forgets peers that were quiet.
+    /// Forgets peers that have been quiet for so long that nothing is held against them.
     pub(super) fn forget_quiet(&self) {
-        for limiter in self.requests.iter().chain([&self.wrong_tokens]) {
-            limiter.retain_recent();
+        for counts in self.requests.iter().chain([&self.wrong_tokens]) {
+            counts.limiter.retain_recent();
         }
     }
 }
 
-fn check(limiter: &DefaultKeyedRateLimiter<Peer>, peer: &Peer) -> Result<(), u64> {
-    if limiter.len() >= MAX_PEERS {
-        limiter.retain_recent();
-        if limiter.len() >= MAX_PEERS {
-            return Err(1);
-        }
+/// The peers that are counted, to be asked whether somebody is among them.
+#[derive(Default)]
+struct Known(Arc<DefaultKeyedStateStore<Peer>>);
+
+impl StateStore for Known {
+    type Key = Peer;
+
+    fn measure_and_replace<T, F, E>(&self, peer: &Peer, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(peer, decide)
     }
-    limiter.check_key(peer).map(drop).map_err(|early| {
-        let wait = early.wait_time_from(DefaultClock::default().now());
-        wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
-    })
+}
+
+impl ShrinkableKeyedStateStore<Peer> for Known {
+    fn retain_recent(&self, drop_below: Nanos) {
+        ShrinkableKeyedStateStore::retain_recent(&*self.0, drop_below);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What each of many peers did of one kind.
+struct Counts {
+    limiter: RateLimiter<Peer, Known, DefaultClock>,
+    known: Arc<DefaultKeyedStateStore<Peer>>,
+    most: usize,
+    /// When all peers were last looked at for quiet ones, for want of room.
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Counts {
+    fn new(quota: Quota, most: usize) -> Self {
+        let known = Known::default();
+        let shared = Arc::clone(&known.0);
+        let limiter = RateLimiter::new(quota, known, DefaultClock::default());
+        Self { limiter, known: shared, most, looked: Mutex::default() }
+    }
+
+    /// Counts one more of a peer; the seconds to wait when there were too many, or when there is no room for a new peer.
+    fn check(&self, peer: &Peer, now: Instant) -> Result<(), u64> {
+        if self.known.len() >= self.most && !self.known.contains_key(peer) {
+            if self.may_look(now) {
+                self.limiter.retain_recent();
+            }
+            if self.known.len() >= self.most {
+                return Err(1);
+            }
+        }
+        self.limiter.check_key(peer).map_err(|early| {
+            let wait = early.wait_time_from(DefaultClock::default().now());
+            wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+        })
+    }
+
+    /// Once a second: looking at so many takes longer than a request.
+    fn may_look(&self, now: Instant) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|last| now.saturating_duration_since(last) >= LOOK_INTERVAL);
+        if due {
+            *looked = Some(now);
+        }
+        due
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +194,20 @@ mod tests {
             Peer::of_address("::ffff:192.0.2.1".parse().unwrap()),
             Peer::of_address("192.0.2.1".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn who_is_known_goes_on_when_there_is_no_room_for_others() {
+        let counts = Counts::new(Quota::per_hour(NonZeroU32::new(3).unwrap()), 2);
+        let peer = |n: u8| Peer::of_address([192, 0, 2, n].into());
+        let now = Instant::now();
+        assert_eq!((counts.check(&peer(1), now), counts.check(&peer(2), now)), (Ok(()), Ok(())));
+        assert_eq!(counts.check(&peer(3), now), Err(1));
+        assert_eq!(counts.check(&peer(1), now), Ok(()));
+        assert!(!counts.known.contains_key(&peer(3)));
+        // All are looked at for the quiet ones once a second, not with each that comes.
+        assert!(!counts.may_look(now + LOOK_INTERVAL / 2));
+        assert!(counts.may_look(now + LOOK_INTERVAL) && !counts.may_look(now + LOOK_INTERVAL));
     }
 
     #[test]

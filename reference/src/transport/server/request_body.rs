@@ -23,11 +23,17 @@ const MAX_REST: usize = 512 << 20;
 pub(super) struct RequestBody {
     incoming: Incoming,
     begun: bool,
+    admitted: bool,
 }
 
 impl RequestBody {
     pub(super) fn of(incoming: Incoming) -> Self {
-        Self { incoming, begun: false }
+        Self { incoming, begun: false, admitted: false }
+    }
+
+    /// Its peer may ask: what it sends after a refusal is worth reading.
+    pub(super) fn admit(&mut self) {
+        self.admitted = true;
     }
 
     /// The next piece. A peer that waits to be asked for its body is asked by the first call.
@@ -48,8 +54,8 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// The rest, where there is one that is worth while: not of a peer that may not ask, or that is slow, or while the
-    /// server is busy; and not of one that waits to be asked for it.
+    /// The rest, where there is one that is worth while: not of a peer that may not ask or asked for what there is not, or
+    /// that is slow, or while the server is busy; and not of one that waits to be asked for it.
     pub(super) fn of(
         body: RequestBody,
         head: &Parts,
@@ -57,10 +63,8 @@ impl Rest {
         exchange: &Arc<Exchange>,
     ) -> Option<Self> {
         let worth = status.is_client_error()
-            && !matches!(
-                status,
-                StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-            );
+            && body.admitted
+            && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
         // Over HTTP/2 its stream ends alone.
         let waits = !body.begun && head.version < Version::HTTP_2 && head.headers.contains_key(EXPECT);
         (worth && !waits && !body.incoming.is_end_stream())

@@ -167,6 +167,7 @@ async fn routed(
         Refusal::new(503, "busy", "the server works on as many requests as it may").retry_after(1)
     })?;
     let peer = guard::admit(exchange, from, &head.headers)?;
+    body.admit();
     let guest = exchange.asking.admit(peer.clone()).ok_or_else(|| {
         Refusal::new(429, "rate_limited", "too many requests of this peer at a time").retry_after(1)
     })?;

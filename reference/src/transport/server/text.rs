@@ -36,8 +36,8 @@ pub(super) async fn answer(
     let place = Place::wait(exchange).await?;
     question.context = session.as_ref().and_then(|session| exchange.kept.of(&session.id));
     let mut answered = answering::ask(exchange, place, question, |_| ControlFlow::Continue(())).await?;
-    let kept = keep(exchange, session.as_deref(), &mut answered)?;
-    let mut body = to_json(session.as_deref(), kept, answered);
+    let keeping = keep(exchange, session.as_deref(), &mut answered).await;
+    let mut body = to_json(session.as_deref(), &keeping, answered);
     if unknown {
         // Whoever named the session means something to stand behind the answer, and nothing does.
         body["context"] = Value::Null;
@@ -45,19 +45,30 @@ pub(super) async fn answer(
     Ok(reply::json(200, &body))
 }
 
-/// Keeps the context behind an answer, where the agent gave one. Whether it is kept.
-pub(super) fn keep(
-    exchange: &Exchange,
+/// Whether the context behind an answer is in its session now, and why it is not, though there was one to keep.
+#[derive(Default)]
+pub(super) struct Keeping {
+    pub(super) kept: bool,
+    pub(super) reason: Option<&'static str>,
+}
+
+/// Keeps the context behind an answer, where the agent gave one. The answer is given whether that works or not.
+pub(super) async fn keep(
+    exchange: &Arc<Exchange>,
     session: Option<&Session>,
     answer: &mut Answer,
-) -> Result<bool, Refusal> {
-    match (session, answer.context.take()) {
-        (Some(session), Some(bytes)) => transmit::keep_own(exchange, session, bytes).map(|()| true),
-        _ => Ok(false),
+) -> Keeping {
+    let (Some(session), Some(bytes)) = (session, answer.context.take()) else { return Keeping::default() };
+    match transmit::keep_own(exchange, session, bytes).await {
+        Ok(()) => Keeping { kept: true, reason: None },
+        Err(reason) => {
+            tracing::warn!(reason, "the context behind an answer is not kept");
+            Keeping { kept: false, reason: Some(reason) }
+        }
     }
 }
 
-fn to_json(session: Option<&Session>, kept: bool, answer: Answer) -> Value {
+fn to_json(session: Option<&Session>, keeping: &Keeping, answer: Answer) -> Value {
     let mut body = Map::new();
     body.insert("success".to_owned(), json!(true));
     body.insert("session_id".to_owned(), json!(session.map(|session| session.id.as_str())));
@@ -71,7 +82,10 @@ fn to_json(session: Option<&Session>, kept: bool, answer: Answer) -> Value {
             "context_tokens": answer.context_tokens,
         }),
     );
-    body.insert("kept".to_owned(), json!(kept));
+    body.insert("kept".to_owned(), json!(keeping.kept));
+    if let Some(reason) = keeping.reason {
+        body.insert("reason".to_owned(), json!(reason));
+    }
     for (key, value) in answer.extra {
         body.entry(key).or_insert(value);
     }

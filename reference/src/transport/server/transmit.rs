@@ -13,10 +13,13 @@ use super::intake;
 use super::rate::Peer;
 use super::reply::{self, Reply};
 use super::request_body::RequestBody;
+use crate::error::{Error, ErrorClass};
+use crate::session::Session;
 use crate::transport::agent::Agent;
 use crate::transport::binding::PROTOBUF_CONTENT_TYPE;
 use crate::transport::received::Received;
 use crate::transport::refusal::Refusal;
+use crate::wire::{Header, Limits, inflated_bound};
 
 /// Messages up to this size are judged where they came in, as they are decoded there.
 const JUDGED_IN_PLACE: u64 = 64 << 10;
@@ -67,6 +70,12 @@ pub(super) async fn answer(
     };
     match holder {
         Some(session) => {
+            let (held, most) = (received.held(), exchange.limits.max_kept);
+            if held > most {
+                let (expected, found) =
+                    (format!("at most {most} bytes in a session"), format!("{held} bytes"));
+                return Err(Error::new(ErrorClass::LimitExceeded, "message", expected, found).into());
+            }
             if !exchange.kept.keep(&session.id, received, &exchange.sessions) {
                 let message = "no memory is left for contexts; some will expire";
                 return Err(Refusal::new(503, "busy", message).retry_after(30));
@@ -114,21 +123,30 @@ fn protobuf(id: &str, answer: &Map<String, Value>) -> Bytes {
     TransmitResponse { success: true, message, request_id: id.to_owned(), extra }.encode_to_vec().into()
 }
 
-/// Keeps what an agent made itself, e.g. the context behind an answer.
+/// Keeps what an agent made itself, e.g. the context behind an answer. It may be as large as its session is long, so it counts
+/// before it is read, and is read on a thread that may be blocked.
 ///
 /// # Errors
-/// 503 when there is no room; 500 when the agent's message can't be read.
-pub(super) fn keep_own(
-    exchange: &Exchange,
-    session: &crate::session::Session,
+/// Why it is not kept. The answer itself is there all the same.
+pub(super) async fn keep_own(
+    exchange: &Arc<Exchange>,
+    session: &Session,
     bytes: Vec<u8>,
-) -> Result<(), Refusal> {
-    let limits =
-        crate::wire::Limits { max_message: u64::MAX, max_payload: u64::MAX, ..exchange.limits.message };
-    let received = Received::decode(bytes, limits)
-        .map_err(|error| Refusal::new(500, error.class.code(), "the agent's context can't be read"))?;
-    if exchange.kept.keep(&session.id, received, &exchange.sessions) {
-        return Ok(());
+) -> Result<(), &'static str> {
+    const UNREADABLE: &str = "the agent's context can't be read";
+    const NO_ROOM: &str = "no memory is left for contexts; some will expire";
+    let limits = Limits { max_message: u64::MAX, max_payload: u64::MAX, ..exchange.limits.message };
+    let header = Header::parse(&bytes).map_err(|_| UNREADABLE)?;
+    let inflated = inflated_bound(&bytes, limits).map_err(|_| UNREADABLE)?;
+    let bytes_held = bytes.capacity() as u64;
+    let most = bytes_held.saturating_add(inflated).saturating_add(Received::metadata_bound(&header));
+    let room = exchange.kept.room(most, &exchange.sessions).ok_or(NO_ROOM)?;
+    let decoded = intake::blocking(exchange, move || (Received::decode(bytes, limits), room)).await;
+    let (received, mut room) = decoded.map_err(|_| "the agent's context was not read in time")?;
+    let received = received.map_err(|_| UNREADABLE)?;
+    if !room.reach(received.held()) {
+        return Err(NO_ROOM);
     }
-    Err(Refusal::new(503, "busy", "no memory is left for contexts; some will expire").retry_after(30))
+    exchange.kept.put(&session.id, received, room);
+    Ok(())
 }

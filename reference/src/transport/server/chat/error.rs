@@ -55,10 +55,17 @@ impl ChatError {
         }
     }
 
-    /// Whether the same request fails again, whatever its client makes of the status: a session that has expired stays so.
+    /// Whether the same request is not to be repeated, whatever its client makes of the status: a session that has expired
+    /// stays so, and an answer that took too long or failed on its way would be begun anew. A server that only has no room
+    /// says when it may.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self.status, 400..=428 | 501) && self.status != 408
+        match self.status {
+            408 => false,
+            400..=428 | 500 | 501 => true,
+            502.. => self.retry_after.is_none(),
+            _ => false,
+        }
     }
 
     /// The JSON of the answer.

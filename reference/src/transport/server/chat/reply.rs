@@ -32,6 +32,8 @@ pub struct AvpReply {
     pub session_id: Option<SessionId>,
     /// Whether the context behind the answer is in the session now.
     pub kept: bool,
+    /// Why it is not, though there was one to keep.
+    pub reason: Option<&'static str>,
 }
 
 impl Completion {
@@ -81,6 +83,9 @@ impl AvpReply {
         object.insert("session_id".to_owned(), json!(self.session_id.as_ref().map(SessionId::as_str)));
         object.insert("context_tokens".to_owned(), json!(answer.context_tokens));
         object.insert("kept".to_owned(), json!(self.kept));
+        if let Some(reason) = self.reason {
+            object.insert("reason".to_owned(), json!(reason));
+        }
         Value::Object(object)
     }
 }

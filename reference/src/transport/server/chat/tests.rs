@@ -226,15 +226,18 @@ fn errors_have_openais_form() {
     let expired = Error::new(ErrorClass::SessionExpired, "session_id", "a session that is alive", "s");
     let error = ChatError::from(expired);
     assert_eq!((error.status, error.code, error.is_final()), (409, Some("session_expired"), true));
-    for (status, kind, is_final) in [
-        (401, "authentication_error", true),
-        (408, "invalid_request_error", false),
-        (429, "rate_limit_error", false),
-        (500, "server_error", false),
-        (501, "server_error", true),
-        (503, "server_error", false),
+    for (status, kind, is_final, final_without_a_time) in [
+        (401, "authentication_error", true, true),
+        (408, "invalid_request_error", false, false),
+        (429, "rate_limit_error", false, false),
+        (500, "server_error", true, true),
+        (501, "server_error", true, true),
+        // Only a server that has no room says when it may have some; work that was begun is not to be begun anew.
+        (503, "server_error", false, true),
     ] {
-        let error = ChatError::from(Refusal::new(status, "c", "m").retry_after(3));
+        let refusal = Refusal::new(status, "c", "m");
+        assert_eq!(ChatError::from(refusal.clone()).is_final(), final_without_a_time, "{status}");
+        let error = ChatError::from(refusal.retry_after(3));
         assert_eq!(
             (error.kind(), error.is_final(), error.retry_after),
             (kind, is_final, Some(3)),
@@ -257,7 +260,7 @@ fn answer() -> Answer {
 }
 
 fn reply() -> AvpReply {
-    AvpReply { session_id: Some(SessionId::from_peer("s").unwrap()), kept: true }
+    AvpReply { session_id: Some(SessionId::from_peer("s").unwrap()), kept: true, reason: None }
 }
 
 #[test]
@@ -275,6 +278,9 @@ fn a_whole_answer() {
     });
     assert_eq!(body, expected);
     assert_eq!(completion.body(&answer(), &AvpReply::default())["avp"]["session_id"], Value::Null);
+    let unkept = AvpReply { reason: Some("no room"), ..AvpReply::default() };
+    let avp = &completion.body(&answer(), &unkept)["avp"];
+    assert_eq!((&avp["kept"], &avp["reason"]), (&json!(false), &json!("no room")));
     let (one, two) = (Completion::new("m").unwrap(), Completion::new("m").unwrap());
     assert_ne!(one.id, two.id);
     assert!(one.id.starts_with("chatcmpl-") && one.created > 1_600_000_000);
