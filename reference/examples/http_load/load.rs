@@ -31,6 +31,11 @@ pub(crate) const DEFAULT_SIZES: [usize; 12] = [
 ];
 /// Answers are shorter; a longer one is no answer of this binding.
 const MAX_ANSWER: usize = 64 << 10;
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// Memory grows when the last third of the time has an eighth more than the middle one: what is in flight differs from moment to
+/// moment.
+const MAY_GROW: u64 = 8;
 /// No request of a server that works takes as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -53,8 +58,16 @@ pub(crate) struct Report {
     bytes: u64,
     /// Milliseconds, in order.
     took: Vec<f32>,
-    /// Resident bytes of the server after the warm-up and at the end, and the most in between.
-    resident: Option<[u64; 3]>,
+    resident: Option<Resident>,
+}
+
+/// Bytes of the server in memory.
+#[derive(Clone, Copy, Debug)]
+struct Resident {
+    /// After the warm-up.
+    first: u64,
+    /// The most in each third of the time.
+    thirds: [u64; 3],
 }
 
 pub(crate) fn run(plan: &Plan) -> Outcome<Report> {
@@ -176,17 +189,18 @@ async fn exchange(
 }
 
 /// The server's memory, once a second.
-async fn watch(pid: Option<u32>, begin: Instant, end: Instant) -> Option<[u64; 3]> {
+async fn watch(pid: Option<u32>, begin: Instant, end: Instant) -> Option<Resident> {
     let pid = pid?;
     tokio::time::sleep_until(begin.into()).await;
     let first = resident(pid)?;
-    let (mut last, mut most) = (first, first);
-    while Instant::now() + Duration::from_secs(1) < end {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        last = resident(pid)?;
-        most = most.max(last);
+    let mut seen = Resident { first, thirds: [first; 3] };
+    while Instant::now() + LOOK < end {
+        tokio::time::sleep(LOOK).await;
+        let part = 3.0 * begin.elapsed().as_secs_f64() / (end - begin).as_secs_f64();
+        let third = &mut seen.thirds[(part as usize).min(2)];
+        *third = (*third).max(resident(pid)?);
     }
-    Some([first, last, most])
+    Some(seen)
 }
 
 fn resident(pid: u32) -> Option<u64> {
@@ -210,6 +224,27 @@ impl Report {
         self.took.get((last as f64 * q).round() as usize).copied().unwrap_or(f32::NAN).into()
     }
 
+    /// What a server promises under load that this run did not see kept: no answer but 200, 429 and 503, no connection broken
+    /// off, and no memory that grows and grows.
+    pub(crate) fn broken_promises(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let odd: Vec<_> = self.statuses.keys().filter(|status| !matches!(status, 200 | 429 | 503)).collect();
+        if !odd.is_empty() {
+            broken.push(format!("answers with status {odd:?}"));
+        }
+        if self.broken > 0 {
+            broken.push(format!("{} requests broken off", self.broken));
+        }
+        if let Some([_, middle, last]) = self.resident.map(|resident| resident.thirds)
+            && last > middle + middle / MAY_GROW
+        {
+            broken.push(format!(
+                "memory that grows: {middle} bytes in the middle third at most, {last} in the last"
+            ));
+        }
+        broken
+    }
+
     fn rate(&self) -> f64 {
         self.took.len() as f64 / self.seconds
     }
@@ -223,7 +258,10 @@ impl Report {
             "bytes_per_second": self.bytes as f64 / self.seconds,
             "p50_ms": self.quantile(0.5),
             "p99_ms": self.quantile(0.99),
-            "resident_bytes": self.resident,
+            "resident_bytes": self.resident.map(|resident| {
+                json!({"first": resident.first, "most_by_thirds": resident.thirds})
+            }),
+            "broken_promises": self.broken_promises(),
         })
     }
 }
@@ -241,11 +279,11 @@ impl fmt::Display for Report {
             self.statuses,
             self.broken,
         )?;
-        if let Some([first, last, most]) = self.resident {
-            let [first, last, most] = [first, last, most].map(mib);
+        if let Some(Resident { first, thirds }) = self.resident {
+            let ([a, b, c], first) = (thirds.map(mib), mib(first));
             write!(
                 f,
-                "; resident {first:.0} MiB after the warm-up, {last:.0} at the end, {most:.0} at most"
+                "; resident {first:.0} MiB after the warm-up, then {a:.0}, {b:.0}, {c:.0} at most by thirds"
             )?;
         }
         Ok(())

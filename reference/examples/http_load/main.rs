@@ -4,8 +4,10 @@
 //! ```text
 //! http_load serve avp            this crate's server, an agent behind it that acknowledges
 //! http_load serve hyper          hyper with the same body read and the same answer, and nothing else
-//! http_load run --to 127.0.0.1:PORT [--connections 64] [--seconds 60] [--sizes 1024,65536,…] [--pid PID] [--json]
+//! http_load run --to 127.0.0.1:PORT [--connections 64] [--seconds 60] [--sizes 1024,65536,…] [--pid PID] [--json] [--judge]
 //! ```
+//!
+//! `--judge` fails for an answer that is not 200, 429 or 503, a connection that breaks off, or memory that grows.
 //!
 //! `compare.sh` beside this file runs all three under the same load, the Python SDK's server as the third.
 
@@ -20,7 +22,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "\
 usage: http_load serve avp|hyper [--port PORT]
-       http_load run --to ADDRESS [--connections N] [--seconds S] [--warm-up S] [--sizes BYTES,…] [--pid PID] [--json]";
+       http_load run --to ADDRESS [--connections N] [--seconds S] [--warm-up S] [--sizes BYTES,…] [--pid PID] [--json] [--judge]";
 
 fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,6 +50,10 @@ fn main() -> Outcome {
                 println!("{}", report.to_json());
             } else {
                 println!("{report}");
+            }
+            let broken = report.broken_promises();
+            if rest.contains(&"--judge") && !broken.is_empty() {
+                return Err(broken.join("; ").into());
             }
             Ok(())
         }
