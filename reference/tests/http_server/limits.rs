@@ -251,7 +251,10 @@ fn memory_for_bodies_runs_out_and_is_given_back() {
 
 #[test]
 fn the_largest_message_that_is_allowed_fits() {
-    let mut options = limited(|limits| (limits.max_in_flight, limits.max_kept) = (0, 0));
+    let mut options = limited(|limits| {
+        (limits.max_in_flight, limits.max_kept) = (0, 0);
+        (limits.max_json, limits.message.max_metadata) = (1 << 20, 32 << 10);
+    });
     options.limits = options.limits.with_max_message(2 << 20);
     let server = start(options);
     // Compressed as well: then it is there twice, and its metadata beside it.

@@ -98,7 +98,10 @@ fn limits_that_leave_no_room_or_know_no_end_are_refused() {
         ("limits.rate", |limits| limits.rate = Some(f64::NAN)),
         ("limits.max_in_flight", |limits| limits.max_in_flight = 1),
         // A compressed message is there twice while it is decoded.
-        ("limits.max_in_flight", |limits| limits.max_in_flight = 2 * limits.message.max_message),
+        ("limits.max_in_flight", |limits| {
+            // Its metadata takes 24 times its length as a map.
+            limits.max_in_flight = limits.message.max_message + 24 * limits.message.max_metadata;
+        }),
         ("limits.max_kept", |limits| limits.max_kept = limits.message.max_message - 1),
         ("limits.max_streams", |limits| limits.max_streams = 0),
     ];
