@@ -167,6 +167,44 @@ fn what_the_server_does_not_keep_is_no_success() {
 }
 
 #[test]
+fn what_the_model_cannot_use_is_no_success() {
+    let folder = folder();
+    let server = Server::start(|_, request| match &*request.path {
+        "/avp/v2/transmit" => server::json(200, &json!({"success": true, "kept": true, "usable": false})),
+        _ => react(request),
+    });
+    let url = server.url();
+    let to = ["send", "m.avp", "--to", &url, "--insecure-loopback", "--ask", "?"];
+    for session in [&[][..], &["--session", "s"]] {
+        let run = avp(&folder, None, &[&to[..], session].concat());
+        assert_eq!((run.code, &*run.stdout.lines().next().unwrap_or_default()), (1, "sent     message"));
+        assert!(run.stderr.contains("can't use it"), "{}", run.stderr);
+        assert_eq!(server.paths().last().unwrap(), "/avp/v2/transmit", "nothing is asked behind nothing");
+    }
+    let run = avp(&folder, None, &[&to[..], &["--text", "in words"]].concat());
+    assert_eq!((run.code, &*run.stdout), (0, "42\n"));
+    assert!(run.stderr.contains("sent as text: the server's model can't use it"), "{}", run.stderr);
+}
+
+#[test]
+fn a_server_in_json_mode_is_sent_no_context() {
+    let folder = folder();
+    let server = Server::start(|_, request| match &*request.path {
+        "/avp/v2/handshake" => {
+            let mut answer = welcome(&identity());
+            answer["mode"] = json!("JSON");
+            server::json(200, &answer)
+        }
+        _ => react(request),
+    });
+    let run =
+        avp(&folder, None, &["send", "m.avp", "--to", &server.url(), "--insecure-loopback", "--ask", "?"]);
+    assert_eq!((run.code, &*run.stdout), (1, ""));
+    assert!(run.stderr.contains("incompatible_models"), "{}", run.stderr);
+    assert_eq!(server.paths(), ["/avp/v2/handshake"]);
+}
+
+#[test]
 fn a_development_certificate_is_trusted_when_named() {
     let folder = folder();
     let (tls, pem) = ServerTls::development(&[]).unwrap();

@@ -159,3 +159,21 @@ fn texts_that_no_peer_reads_are_not_sent() {
     assert_eq!(error.class, ErrorClass::LimitExceeded);
     assert_eq!(server.connections(), 0);
 }
+
+#[test]
+fn times_that_the_clock_has_no_number_for_are_refused() {
+    let beyond = ClientOptions::MAX_TIMEOUT + Duration::from_nanos(1);
+    for time in [Duration::MAX, Duration::from_secs(10_000_000_000_000_000_000), beyond] {
+        for (field, options) in [
+            ("timeout", ClientOptions { timeout: time, ..options() }),
+            ("connect_timeout", ClientOptions { connect_timeout: time, ..options() }),
+        ] {
+            let error = Client::new("http://127.0.0.1:9", options).unwrap_err();
+            assert_eq!((error.class, error.field), (ErrorClass::Configuration, field), "{time:?}");
+        }
+    }
+    let server = Server::always(200, "", b"{\"status\": \"ok\"}");
+    let most = ClientOptions::MAX_TIMEOUT;
+    let longest = ClientOptions { timeout: most, connect_timeout: most, ..options() };
+    Client::new(&server.url(), longest).unwrap().health().unwrap();
+}

@@ -171,6 +171,38 @@ fn a_context_that_is_not_kept_is_followed_by_text() {
 }
 
 #[test]
+fn a_context_that_the_model_cannot_use_is_followed_by_text() {
+    let server = server(identity(), |request| match &*request.path {
+        "/avp/v2/transmit" => server::json(200, &json!({"success": true, "kept": true, "usable": false})),
+        _ => server::json(200, &json!({"success": true, "content": "hi", "context": null})),
+    });
+    let client = Client::new(&server.url(), options()).unwrap();
+    let handed = hand_over(&client).unwrap();
+    assert_eq!(handed.delivered, Delivered::Text { why: WhyText::NotUsable });
+    assert_eq!(handed.reply.content(), Some("hi"));
+    assert_eq!(short(&server), ["handshake", "transmit", "text"]);
+    assert_eq!(server.requests()[2].json()["content"], "in words");
+    // No context was delivered, so none is missing.
+    assert_eq!(client.ask("?").unwrap().content(), Some("hi"));
+}
+
+#[test]
+fn a_server_that_finds_nothing_in_common_is_told_in_words() {
+    let server = Server::start(move |_, request| match &*request.path {
+        "/avp/v2/handshake" => {
+            let mut answer = welcome(&identity());
+            answer["mode"] = json!("JSON");
+            server::json(200, &answer)
+        }
+        _ => kept(request),
+    });
+    let client = Client::new(&server.url(), options()).unwrap();
+    let handed = client.hand_over(|_| panic!("no context is needed"), |_| Ok("in words".to_owned())).unwrap();
+    assert_eq!(handed.delivered, Delivered::Text { why: WhyText::Mode });
+    assert_eq!(short(&server), ["handshake", "text"]);
+}
+
+#[test]
 fn an_answer_without_the_context_is_not_taken_for_one_with() {
     for lost in ["context", "session_id"] {
         let server = server(identity(), move |request| match &*request.path {

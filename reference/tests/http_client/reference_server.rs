@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use avp::session::{ModelIdentity, Session};
 use avp::transport::client::blocking::Client;
@@ -60,6 +61,20 @@ const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr:
 
 fn start(address: SocketAddr, options: ServerOptions) -> Running {
     Running::start(address, options, Arc::new(Counter { identity: identity(), answers: true })).unwrap()
+}
+
+/// Starts again where a server was. Another program may have the port for a moment: it is free for anybody meanwhile.
+fn start_again(address: SocketAddr, options: &ServerOptions) -> Running {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let begun = Instant::now();
+    loop {
+        let agent = Arc::new(Counter { identity: identity(), answers: true });
+        match Running::start(address, options.clone(), agent) {
+            Ok(server) => return server,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 fn client(server: &Running, options: ClientOptions) -> Client {
@@ -125,14 +140,14 @@ fn a_server_that_starts_anew_is_met_anew() {
         let first = hand_over(&client, message(50)).unwrap();
         let address = server.address();
         server.stop().unwrap();
-        let server = start(address, options_of_server.clone());
+        let server = start_again(address, &options_of_server);
         let second = hand_over(&client, message(60)).unwrap();
         assert_eq!(second.delivered, Delivered::Context, "strict: {strict}");
         assert_ne!(first.handshake.session_id(), second.handshake.session_id());
         assert_eq!(client.ask("?").unwrap().content(), Some("60"));
         server.stop().unwrap();
         // What was handed over is gone with the server: no answer passes for one behind it.
-        let server = start(address, options_of_server);
+        let server = start_again(address, &options_of_server);
         let error = client.ask("?").unwrap_err();
         assert!(error.status == Some(409) || error.class == ErrorClass::SessionExpired, "{error}");
         server.stop().unwrap();

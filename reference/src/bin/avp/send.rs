@@ -29,8 +29,8 @@ Examples:
 Without --session there is a handshake first, as the model that --identity names, or the one that the message names. The
 message then goes out under the session's id. Where the server can't use it, --text goes in its place.
 
-Exit codes: 0 done; 1 the message or the server refused, or the server doesn't keep the message; 2 wrong arguments or an
-unreadable file.";
+Exit codes: 0 done; 1 the message or the server refused, or the server doesn't keep the message, or can't use it; 2 wrong
+arguments or an unreadable file.";
 
 /// Sends a message to a server, as it is read from its file, and asks something about it.
 #[derive(clap::Args)]
@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let sent = sent?;
     let kept = sent.reply.kept() != Some(false) || sent.as_text.is_some();
+    let usable = sent.reply.usable() != Some(false) || sent.as_text.is_some();
     if let Some(why) = &sent.as_text {
         eprintln!("avp: warning: sent as text: {why}");
     } else if !kept {
@@ -93,9 +94,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "avp: warning: the server does not keep it: {:?}",
             sent.reply.reason().unwrap_or("no reason given")
         );
+    } else if !usable {
+        eprintln!("avp: warning: the server's model can't use it; --text says it in words");
     }
+    let done = kept && usable;
     let answer = match &args.ask {
-        Some(question) if kept => Some(ask(args, &client, &sent, question)?),
+        Some(question) if done => Some(ask(args, &client, &sent, question)?),
         _ => None,
     };
     let text = match (args.json, &answer) {
@@ -109,7 +113,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ),
     };
     files::print(&text)?;
-    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// A server's text with an end of line. On a terminal it is text alone: nothing that moves a cursor or sets a title.
@@ -152,10 +156,11 @@ fn send(args: &Args, client: &Client, upload: Upload) -> avp::Result<Sent> {
             Delivered::Text { why: WhyText::Mode } => Some("the models have nothing in common".to_owned()),
             Delivered::Text { why: WhyText::Refused(error) } => Some(error.to_string()),
             Delivered::Text { why: WhyText::NotKept(reason) } => Some(format!("it is not kept: {reason:?}")),
+            Delivered::Text { why: WhyText::NotUsable } => Some("the server's model can't use it".to_owned()),
         };
         return Ok(Sent { session: handed.handshake.session_id().clone(), as_text, reply: handed.reply });
     }
-    if handshake.mode() == SessionMode::Json {
+    if handshake.shared_mode() == SessionMode::Json {
         let (expected, found) = ("a server whose model can use the message, or --text", "mode JSON");
         return Err(avp::Error::new(avp::ErrorClass::IncompatibleModels, "handshake", expected, found));
     }

@@ -59,6 +59,7 @@ enum Again {
 impl Client {
     /// Sends a request until there is an answer, no attempt left or no time.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Reply> {
+        // `Client::new` takes no time that the clock has no number for.
         let deadline = Instant::now() + self.inner.timeout;
         let mut attempt = 1;
         loop {

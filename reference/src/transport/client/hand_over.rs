@@ -37,20 +37,22 @@ pub enum Delivered {
 /// Why text was handed over in place of a context.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WhyText {
-    /// The models have nothing in common: the mode is JSON.
+    /// The models have nothing in common: the mode is JSON, by the client's reading or by the server's.
     Mode,
     /// The server refused the context: too large (413), of no type that it takes (415), of a model that does not fit (422),
     /// or not its business (501).
     Refused(Error),
     /// The server took the context but does not keep it: the reason in its words.
     NotKept(String),
+    /// The server keeps the context, but says that its model can't go on from it.
+    NotUsable,
 }
 
 /// The session that a client has with its server.
 #[derive(Debug)]
 pub(super) struct Negotiated {
     pub(super) handshake: Arc<Handshake>,
-    /// The server keeps a context of ours under it.
+    /// The server keeps a context of ours under it that its model can use.
     pub(super) holds_context: bool,
 }
 
@@ -72,7 +74,7 @@ impl Client {
     ///
     /// The session is negotiated once and kept for the next hand-over; it is negotiated anew when the server no longer knows
     /// it. In LATENT mode `context` is asked for and transmitted under the session's id, whatever id its metadata has. Where
-    /// the mode is JSON, or the server can't use the context or doesn't keep it, `text` is asked for and sent. Each may be
+    /// the mode is JSON, on either side, or the server can't use the context or doesn't keep it, `text` is asked for and sent. Each may be
     /// asked twice, when the session changes in between.
     ///
     /// # Errors
@@ -88,7 +90,7 @@ impl Client {
             let (handshake, fresh) = self.negotiated().await?;
             let may_renew = !fresh && round < MAX_ROUNDS;
             round += 1;
-            let why = match handshake.mode() {
+            let why = match handshake.shared_mode() {
                 SessionMode::Json => WhyText::Mode,
                 SessionMode::Latent => {
                     let upload = context(&handshake)?.in_session(handshake.session_id())?;
@@ -100,8 +102,13 @@ impl Client {
                         Ok(reply) if reply.kept() == Some(false) => {
                             WhyText::NotKept(reply.reason().unwrap_or("no reason given").to_owned())
                         }
+                        // Its answers would stand behind nothing, and look as if they stood behind the context.
+                        Ok(reply) if reply.usable() == Some(false) => {
+                            self.holds_context(&handshake, false).await;
+                            WhyText::NotUsable
+                        }
                         Ok(reply) => {
-                            self.holds_context(&handshake).await;
+                            self.holds_context(&handshake, true).await;
                             return Ok(HandedOver { delivered: Delivered::Context, handshake, reply });
                         }
                         Err(error) if error.status == Some(409) && may_renew => {
@@ -176,10 +183,10 @@ impl Client {
         }
     }
 
-    async fn holds_context(&self, handshake: &Arc<Handshake>) {
+    async fn holds_context(&self, handshake: &Arc<Handshake>, holds: bool) {
         let mut session = self.inner.session.lock().await;
         if let Some(negotiated) = session.as_mut().filter(|held| Arc::ptr_eq(&held.handshake, handshake)) {
-            negotiated.holds_context = true;
+            negotiated.holds_context = holds;
         }
     }
 

@@ -40,6 +40,14 @@ impl Handshake {
         self.resolution.mode
     }
 
+    /// How to talk so that both sides understand it: JSON as soon as one of them finds that.
+    pub fn shared_mode(&self) -> SessionMode {
+        match self.server_mode {
+            Some(SessionMode::Json) => SessionMode::Json,
+            Some(SessionMode::Latent) | None => self.mode(),
+        }
+    }
+
     /// The session.
     pub fn session_id(&self) -> &SessionId {
         &self.resolution.session_id

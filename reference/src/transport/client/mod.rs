@@ -1,8 +1,8 @@
 //! The binding from the side that asks.
 //!
 //! ```text
-//!  hand_over ─▶ session at hand, or handshake ─▶ LATENT: transmit ─▶ kept: done
-//!                       ▲                            │     └─▶ 413, 415, 422, 501, not kept ─▶ text
+//!  hand_over ─▶ session at hand, or handshake ─▶ LATENT: transmit ─▶ kept, usable: done
+//!                       ▲                            │     └─▶ 413, 415, 422, 501, not kept, not usable ─▶ text
 //!                       └─── 409: negotiate anew ────┘
 //!                                                ─▶ JSON: text
 //! ```
@@ -94,13 +94,18 @@ impl Client {
     ///
     /// # Errors
     /// `configuration` for a URL that is not `https://` (AVP-SEC-001), or has a user name, a query or a fragment; for an
-    /// agent id that no header can hold; for roots that are no certificates; when the platform has no root certificates and
+    /// agent id that no header can hold; for times above [`ClientOptions::MAX_TIMEOUT`]; for roots that are no certificates; when the platform has no root certificates and
     /// no others are given.
     pub fn new(url: &str, options: ClientOptions) -> Result<Self> {
         let address = Address::parse(url, options.insecure_loopback)?;
         let refused = |field, expected: &str, found: String| {
             Error::new(ErrorClass::Configuration, field, expected, found)
         };
+        for (field, wait) in [("timeout", options.timeout), ("connect_timeout", options.connect_timeout)] {
+            if wait > ClientOptions::MAX_TIMEOUT {
+                return Err(refused(field, "at most 365 days", format!("{wait:?}")));
+            }
+        }
         let mut headers = HeaderMap::new();
         headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
         let agent = HeaderValue::from_bytes(options.agent_id.as_bytes()).map_err(|_| {

@@ -87,10 +87,10 @@ pub struct ClientOptions {
     pub capabilities: Map<String, Value>,
     /// Sent on every path (AVP-HTTP-019).
     pub token: Option<Token>,
-    /// From a call to the end of its answer, waits and further attempts included. A large context takes its time: 390 MiB
-    /// at 100 Mbit/s are 33 s.
+    /// From a call to the end of its answer, waits and further attempts included; at most [`Self::MAX_TIMEOUT`]. A large
+    /// context takes its time: 390 MiB at 100 Mbit/s are 33 s.
     pub timeout: Duration,
-    /// From a call to an open connection, TLS included.
+    /// From a call to an open connection, TLS included; at most [`Self::MAX_TIMEOUT`].
     pub connect_timeout: Duration,
     /// Allows `http://` to this machine (AVP-SEC-001). There is no way to allow it to another.
     pub insecure_loopback: bool,
@@ -109,6 +109,8 @@ impl ClientOptions {
     pub const TIMEOUT: Duration = Duration::from_secs(30);
     /// Default of [`Self::connect_timeout`].
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Longest time that can be waited for anything: far beyond it the clock's numbers end.
+    pub const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 }
 
 impl Default for ClientOptions {

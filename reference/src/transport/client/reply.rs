@@ -28,6 +28,11 @@ impl Reply {
         self.body.get("kept").and_then(Value::as_bool)
     }
 
+    /// Whether the server's model can go on from the context that this answers, where the server says so.
+    pub fn usable(&self) -> Option<bool> {
+        self.body.get("usable").and_then(Value::as_bool)
+    }
+
     /// Why it is not kept, in the server's words.
     pub fn reason(&self) -> Option<&str> {
         self.text("reason")
