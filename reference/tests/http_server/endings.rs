@@ -1,5 +1,6 @@
 //! Servers that are stopped, cut off and started again.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -87,6 +88,16 @@ fn peers_that_say_nothing_do_not_hold_up_the_end() {
     }
 }
 
+/// A server where one was. Another program may have the port for a moment: it is free for anybody meanwhile.
+fn again(address: SocketAddr, options: &ServerOptions) -> Running {
+    let mut started = None;
+    crate::numbers::until("the port is free", || {
+        started = Running::start(address, options.clone(), Arc::new(Echo::new())).ok();
+        started.is_some()
+    });
+    started.unwrap()
+}
+
 #[test]
 fn a_server_that_starts_again_knows_no_session_and_says_so() {
     let first = start(limited(|limits| limits.shutdown_timeout = Duration::ZERO));
@@ -108,7 +119,7 @@ fn a_server_that_starts_again_knows_no_session_and_says_so() {
 
     for strict in [false, true] {
         let options = ServerOptions { strict, ..ServerOptions::default() };
-        let second = Running::start(address, options, Arc::new(Echo::new())).unwrap();
+        let second = again(address, &options);
         let headers = |kind: &str| format!("content-type: {kind}\r\navp-version: 0.4\r\navp-agent-id: a\r\n");
         let binary = headers("application/avp+binary");
         let got = Raw::to(&second).ask("POST", "/avp/v2/transmit", &binary, &bytes).unwrap();

@@ -14,6 +14,8 @@ use crate::peers::{PATIENCE, Raw, ask, handshake, start, start_with};
 
 /// The limit that a test is about.
 const SHORT: Duration = Duration::from_millis(200);
+/// The same where something has to be asked and answered within it, on a machine that may be busy.
+const UNHURRIED: Duration = Duration::from_secs(2);
 
 /// All limits but the one that is set by `change` are too long to end anything here.
 fn patient(change: impl FnOnce(&mut ServerLimits)) -> ServerOptions {
@@ -95,12 +97,12 @@ fn headers_that_do_not_end() {
 
 #[test]
 fn a_connection_on_which_nothing_more_is_asked() {
-    let server = start(patient(|limits| limits.header_timeout = SHORT));
+    let server = start(patient(|limits| limits.header_timeout = UNHURRIED));
     let mut peer = Raw::to(&server);
     assert_eq!(peer.ask("GET", "/health", "", b"").unwrap().status, 200);
     closed(&mut peer.0);
 
-    let server = start(patient(|limits| limits.idle_timeout = SHORT));
+    let server = start(patient(|limits| limits.idle_timeout = UNHURRIED));
     let mut peer = Http2::to(&server);
     assert_eq!(peer.ask(1, "GET", "/health", b"").json()["status"], "ok");
     // It says goodbye: nothing was wrong.
