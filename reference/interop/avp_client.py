@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# pip install 'avp[transport]==0.6.2' fastapi uvicorn hypercorn h2    and openssl, for a certificate
+# pip install 'avp[transport]==0.6.2' fastapi==0.165.0 uvicorn==0.54.0 hypercorn==0.18.0 h2==4.4.1    and openssl, for a certificate
 """`avp handshake` and `avp send` against the Python SDK's create_app under uvicorn and hypercorn: HTTP/1.1, HTTP/2 over TLS and in
 cleartext, the handshake that echoes, the errors, the way back to text."""
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# pip install hyperframe hpack
+# pip install hyperframe==6.1.0 hpack==4.2.0
 """Frames of HTTP/2 that a good client never sends, by hand, against `avp serve` in cleartext: what RFC 9113 wants of a server is
 held against what comes back. The cases are those of the RFC that h2spec plays as well."""
 

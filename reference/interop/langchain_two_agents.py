@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# pip install langchain-openai
+# pip install langchain-openai==1.7.3 langchain-core==1.7.2
 """LangChain's ChatOpenAI, as it comes, through `avp serve`: a chain of two agents, of which the second one never sees what the
 first one has read, but names the session that keeps it. At once, as a stream, asynchronously and for several questions."""
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# pip install openai 'httpx[http2]'
+# pip install openai==3.52.0 'httpx[http2]==0.28.1'
 """Two agents on OpenAI's stock Python client hand over through `avp serve`: one reads some facts, the other one gets the
 question and the name of a session, and knows them. Then models, streams, limits and errors as that client sees them."""
 

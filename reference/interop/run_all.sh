@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # apt install curl nghttp2-client wrk openssl
-# pip install 'avp[transport]==0.6.2' fastapi uvicorn hypercorn h2 numpy zstandard openai langchain-openai hyperframe hpack
+# pip install 'avp[transport]==0.6.2' fastapi==0.165.0 uvicorn==0.54.0 hypercorn==0.18.0 h2==4.4.1 numpy==2.4.6 zstandard==0.25.0 \
+#     openai==3.52.0 'httpx[http2]==0.28.1' langchain-openai==1.7.3 langchain-core==1.7.2 hyperframe==6.1.0 hpack==4.2.0
 # Every script here, one after the other, and how each ended. What is not installed is left out and said so.
 set -u
 if [ "${1:-}" = --help ]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# pip install 'avp[transport]==0.6.2' numpy zstandard
+# pip install 'avp[transport]==0.6.2' numpy==2.4.6 zstandard==0.25.0
 """The Python SDK's AVPClient against `avp serve`: handshake, transmit, text and errors, over HTTP/1.1 and HTTP/2, in cleartext
 and over TLS.
 

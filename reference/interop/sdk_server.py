@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# pip install 'avp[transport]==0.6.2' fastapi uvicorn hypercorn h2
+# pip install 'avp[transport]==0.6.2' fastapi==0.165.0 uvicorn==0.54.0 hypercorn==0.18.0 h2==4.4.1
 """The Python SDK's own server, create_app, under uvicorn (HTTP/1.1) or hypercorn (HTTP/2 too), for `avp_client.py` and by hand.
 
 It says where it listens as one line of JSON. What its handlers do is chosen by --handshake, --text and --fail; a message that
