@@ -8,6 +8,8 @@ mod example;
 #[cfg(all(feature = "cli", unix))]
 mod serve;
 mod server;
+#[cfg(all(feature = "cli", unix))]
+mod stopping;
 
 use std::error::Error;
 use std::ops::ControlFlow;

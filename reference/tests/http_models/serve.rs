@@ -14,9 +14,9 @@ use super::{ANSWER, FACTS, Outcome, QUESTION, message, pocket, think};
 const SECRET: &str = "0123456789abcdef-secret";
 
 /// A server process, ended with the test.
-struct Serving {
-    child: Child,
-    said: String,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) said: String,
     logs: Option<JoinHandle<String>>,
 }
 
@@ -27,17 +27,23 @@ impl Drop for Serving {
     }
 }
 
-fn avp(arguments: &[&str]) -> Command {
+/// `avp`, as if nothing of the environment were meant for it.
+fn plain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_avp"));
     for name in ["AVP_TOKENS", "AVP_TOKEN", "AVP_MODEL", "AVP_LOG", "RUST_LOG"] {
         command.env_remove(name);
     }
-    command.arg("serve").args(arguments);
+    command.args(arguments);
     command
 }
 
+/// `avp serve`.
+pub(crate) fn avp(arguments: &[&str]) -> Command {
+    plain(&[&["serve"], arguments].concat())
+}
+
 impl Serving {
-    fn start(mut command: Command) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn start(mut command: Command) -> Result<Self, Box<dyn std::error::Error>> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let logs = std::thread::spawn(move || {
@@ -54,15 +60,21 @@ impl Serving {
         Ok(serving)
     }
 
-    fn logs(&mut self) -> Result<String, Box<dyn std::error::Error>> {
+    pub(crate) fn logs(&mut self) -> Result<String, Box<dyn std::error::Error>> {
         let logs = self.logs.take().ok_or("read already")?;
         logs.join().map_err(|_| "the reader of the logs panicked".into())
     }
 
-    /// Asks it to end, and gives its logs.
-    fn stop(mut self) -> Result<String, Box<dyn std::error::Error>> {
+    /// Asks it to end.
+    pub(crate) fn signal(&self) -> std::io::Result<()> {
         let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
         assert!(asked.success());
+        Ok(())
+    }
+
+    /// Asks it to end, and gives its logs.
+    fn stop(mut self) -> Result<String, Box<dyn std::error::Error>> {
+        self.signal()?;
         let status = self.child.wait()?;
         let logs = self.logs()?;
         assert!(status.success(), "{status}: {logs}");
@@ -175,6 +187,9 @@ fn what_would_be_open_to_all_is_refused() -> Outcome {
         (&["--max-message", "many"], None, 2, "--max-message"),
         (&["--rate=0"], None, 1, "limits.rate"),
         (&["--session-ttl", "NaN"], None, 1, "ttl"),
+        (&["--shutdown-timeout", "NaN"], None, 2, "--shutdown-timeout"),
+        (&["--shutdown-timeout=-1"], None, 2, "--shutdown-timeout"),
+        (&["--shutdown-timeout", "1e19"], None, 1, "limits.shutdown_timeout"),
         (&["--session-ttl=-1"], None, 2, "--session-ttl"),
         (&["--write-cert", "-"], None, 2, "--write-cert"),
     ] {
@@ -183,5 +198,29 @@ fn what_would_be_open_to_all_is_refused() -> Outcome {
         assert!(error.contains(said), "{arguments:?}: {error}");
         assert!(!error.contains("alice") && !error.contains(SECRET), "{error}");
     }
+    Ok(())
+}
+
+/// The commands of the README's section on HTTP, with a port that is free.
+#[test]
+fn what_the_readme_shows_is_answered() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let run = |command: &mut Command| -> Result<String, Box<dyn std::error::Error>> {
+        let Output { status, stdout, stderr } = command.current_dir(folder.path()).output()?;
+        assert!(status.success(), "{status}: {}", String::from_utf8_lossy(&stderr));
+        Ok(String::from_utf8(stdout)?)
+    };
+    run(&mut plain(&["think", FACTS, "-m", "pocket-a", "-o", "note.avp"]))?;
+    let generate = ["generate", QUESTION, "-m", "pocket-a", "--context", "note.avp"];
+    assert_eq!(run(&mut plain(&generate))?, "Ann Rome silk\n");
+
+    let mut serve = avp(&["-m", "pocket-a", "--write-cert", "dev.pem", "--listen", "127.0.0.1:0"]);
+    serve.current_dir(folder.path());
+    let serving = Serving::start(serve)?;
+    let url = serving.said.trim().strip_prefix("listening on ").ok_or("no address")?;
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let send = ["send", "note.avp", "--to", url, "--ca", "dev.pem", "--ask", QUESTION];
+    assert_eq!(run(&mut plain(&send))?, "Ann Rome silk\n");
+    serving.stop()?;
     Ok(())
 }

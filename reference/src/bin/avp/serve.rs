@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use avp::model::Connector as _;
@@ -41,7 +42,10 @@ Examples:
 A token file has one token a line: NAME SECRET, or SECRET alone. Tokens never stand on the command line.
 The first line on standard output says where the server listens; it answers from then on. Logs go to standard error, as
 AVP_LOG or RUST_LOG filter them (info by default); they hold ids and sizes, never what peers send.
-SIGTERM and ctrl-C let running requests end; a second one does not wait.";
+SIGTERM and ctrl-C let running requests end, for as long as --shutdown-timeout allows; a second one does not wait.
+
+Exit codes: 0 stopped, and every request had its answer; 1 refused, or requests were cut off because they took too long to
+end; 2 wrong arguments; 130 stopped by a second signal.";
 
 /// Serves a model to other agents: handshake, contexts, text, chat completions.
 #[derive(clap::Args)]
@@ -88,6 +92,9 @@ pub(crate) struct Args {
     /// How long a session and what it keeps live, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = Ttl::DEFAULT.seconds())]
     session_ttl: f64,
+    /// How long running requests may take to end once the server is asked to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().shutdown_timeout.as_secs_f64())]
+    shutdown_timeout: f64,
     /// Requires the headers that the binding calls required, and sessions that are known.
     #[arg(long)]
     strict: bool,
@@ -117,6 +124,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if session_ttl.seconds() <= 0.0 {
         bail!("--session-ttl: more than 0 seconds, or no session lives");
     }
+    let Ok(shutdown_timeout) = Duration::try_from_secs_f64(args.shutdown_timeout) else {
+        bail!("--shutdown-timeout: a number of seconds, not {}", args.shutdown_timeout);
+    };
     let tokens = tokens(args)?;
     if tokens.is_empty() && !loopback && !args.no_token {
         bail!(
@@ -129,6 +139,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(max_kept) = args.max_kept {
         limits.max_kept = max_kept;
     }
+    limits.shutdown_timeout = shutdown_timeout;
     let (tls, fingerprint) =
         if args.insecure_loopback { (None, None) } else { certificate(args).map(some)? };
     let options =
@@ -143,31 +154,32 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (agent_id, model_id) = (agent.agent_id().to_owned(), agent.identity().model_id.clone());
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime
-        .block_on(async {
-            let stop = stop_signal()?;
-            let server = Server::bind(args.listen, options, Arc::new(agent)).await?;
-            let scheme = if args.insecure_loopback { "http" } else { "https" };
-            let url = format!("{scheme}://{}", server.address());
-            let metrics = server.metrics_address().map(|address| format!("http://{address}/metrics"));
-            if args.json {
-                let said = json!({
-                    "listening": url, "agent_id": agent_id, "model_id": model_id, "model_hash": model_hash,
-                    "certificate_sha256": fingerprint, "metrics": metrics,
-                });
-                files::print(&format!("{said}\n"))?;
-            } else {
-                files::print(&format!("listening on {url}\n"))?;
-                if let Some(fingerprint) = &fingerprint {
-                    eprintln!("avp: certificate SHA-256 {fingerprint}");
-                }
-                if let Some(metrics) = &metrics {
-                    eprintln!("avp: numbers on {metrics}");
-                }
+    let ended: anyhow::Result<()> = runtime.block_on(async {
+        let stop = stop_signal()?;
+        let server = Server::bind(args.listen, options, Arc::new(agent)).await?;
+        let scheme = if args.insecure_loopback { "http" } else { "https" };
+        let url = format!("{scheme}://{}", server.address());
+        let metrics = server.metrics_address().map(|address| format!("http://{address}/metrics"));
+        if args.json {
+            let said = json!({
+                "listening": url, "agent_id": agent_id, "model_id": model_id, "model_hash": model_hash,
+                "certificate_sha256": fingerprint, "metrics": metrics,
+            });
+            files::print(&format!("{said}\n"))?;
+        } else {
+            files::print(&format!("listening on {url}\n"))?;
+            if let Some(fingerprint) = &fingerprint {
+                eprintln!("avp: certificate SHA-256 {fingerprint}");
             }
-            Ok(server.serve(stop).await?)
-        })
-        .map(|()| ExitCode::SUCCESS)
+            if let Some(metrics) = &metrics {
+                eprintln!("avp: numbers on {metrics}");
+            }
+        }
+        Ok(server.serve(stop).await?)
+    });
+    // Dropped, it would wait for a model in the midst of an answer, however long that takes, and hear no signal meanwhile.
+    runtime.shutdown_background();
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 fn some<A, B>((left, right): (A, B)) -> (Option<A>, Option<B>) {
@@ -268,7 +280,7 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// What shells give for a process that ctrl-C ended.
+/// What shells give for a process that ctrl-C ended; here for any second signal.
 const ENDED_BY_SIGNAL: i32 = 130;
 
 /// A number of bytes, with a unit or without.
