@@ -43,18 +43,23 @@ pub struct ModelAgent {
 }
 
 impl ModelAgent {
-    /// With the name of its model, this user's maps, and the vocabularies of the models inside this program.
+    /// With the name of its model, this user's maps, and the vocabularies of the models inside this program. Without a folder
+    /// that maps may lie in there are none, and a warning says so.
     ///
     /// # Errors
     /// Those of [`KnownVocabularies::of_pocket_models`].
     pub fn new(connector: Arc<dyn Connector>) -> Result<Self> {
+        let maps = MapRegistry::from_env().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no maps: peers of other models are met without stored projections");
+            MapRegistry::in_memory()
+        });
         Ok(Self {
             info: connector.info(),
             agent_id: connector.identity().model_id.clone(),
             // Without, there are five rules.
             vocabulary: connector.vocabulary().ok(),
             known: KnownVocabularies::of_pocket_models()?,
-            maps: Box::new(MapRegistry::from_env().unwrap_or_default()),
+            maps: Box::new(maps),
             accept_structural: false,
             connector,
         })

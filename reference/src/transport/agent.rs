@@ -39,7 +39,7 @@ pub trait Agent: Send + Sync + 'static {
     /// A class with which the message is refused: nothing of it is kept.
     fn receive(&self, message: &Received, session: Option<&Session>) -> Result<Map<String, Value>>;
 
-    /// Answers a question. Each piece of text is told to `on_text` as it comes.
+    /// Answers a question. Each piece of text is told to `on_text` as it comes; an empty one only asks whether to go on.
     ///
     /// # Errors
     /// A class with which the question is refused.
