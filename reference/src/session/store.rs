@@ -306,6 +306,20 @@ mod tests {
     }
 
     #[test]
+    fn no_clock_but_the_stores_own_ends_sessions() {
+        let timed = Timed::new();
+        let id = timed.store.create(new(&[], Some(1e-6))).unwrap().id.clone();
+        // Every other clock goes on meanwhile.
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(1) {
+            std::thread::yield_now();
+        }
+        assert!(timed.store.get(id.as_str()).is_some());
+        assert_eq!(timed.store.cleanup(), 0);
+        assert!(timed.at(1.0).get(id.as_str()).is_none());
+    }
+
+    #[test]
     fn zero_and_negative_ttl() {
         let timed = Timed::new();
         let zero = timed.store.create(new(&[], Some(0.0))).unwrap();

@@ -177,7 +177,7 @@ fn what_the_model_cannot_use_is_no_success() {
     let to = ["send", "m.avp", "--to", &url, "--insecure-loopback", "--ask", "?"];
     for session in [&[][..], &["--session", "s"]] {
         let run = avp(&folder, None, &[&to[..], session].concat());
-        assert_eq!((run.code, &*run.stdout.lines().next().unwrap_or_default()), (1, "sent     message"));
+        assert_eq!((run.code, run.stdout.lines().next().unwrap_or_default()), (1, "sent     message"));
         assert!(run.stderr.contains("can't use it"), "{}", run.stderr);
         assert_eq!(server.paths().last().unwrap(), "/avp/v2/transmit", "nothing is asked behind nothing");
     }

@@ -75,6 +75,29 @@ fn every_limit_is_named_with_its_default() {
     }
 }
 
+/// The monotonic clock alone knows how long something has lasted: a date that is set would end sessions, or keep them.
+#[test]
+fn nothing_that_ends_asks_for_the_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut asking = Vec::new();
+    let mut folders = vec![root.join("session"), root.join("transport")];
+    let mut files = vec![root.join("expiring.rs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    for file in files {
+        if fs::read_to_string(&file).unwrap().contains("SystemTime") {
+            asking.push(file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/"));
+        }
+    }
+    asking.sort_unstable();
+    // When a completion was made, and from when a certificate for development holds.
+    assert_eq!(asking, ["transport/server/chat/reply.rs", "transport/tls.rs"]);
+}
+
 #[test]
 fn cleartext_stays_on_this_machine() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
