@@ -6,7 +6,7 @@
 set -u
 if [ "${1:-}" = --help ]; then
     echo "Usage: [AVP=path/to/avp] [AVP_ADAPTER=path/to/avp-adapter] [PYTHON=python3] $0 [-v] [NAME…]"
-    sed -n 4p "$0" | cut -c3-
+    sed -n 5p "$0" | cut -c3-
     echo "NAMEs are of scripts, e.g. curl.sh. Without -v only what is not ok is shown, with the summary."
     exit
 fi
