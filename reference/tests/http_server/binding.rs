@@ -257,3 +257,24 @@ fn the_answer_as_protobuf_when_asked_for() {
     let json: Value = ask(&server, "POST", "/avp/v2/transmit", &bytes).json();
     assert_eq!(json["success"], true);
 }
+
+#[test]
+fn a_stream_has_a_piece_for_what_is_said_and_none_for_what_is_not() {
+    let server = start(ServerOptions::default());
+    let asked =
+        json!({"model": "echo-1", "stream": true, "messages": [{"role": "user", "content": "one two"}]});
+    let got = Raw::to(&server)
+        .ask("POST", "/v1/chat/completions", "connection: close\r\n", asked.to_string().as_bytes())
+        .unwrap();
+    assert!(got.head.contains("content-type: text/event-stream"), "{}", got.head);
+    let text = String::from_utf8(got.body).unwrap();
+    let events: Vec<Value> = text
+        .lines()
+        // Chunks of HTTP/1.1 and the end mark are no JSON.
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .collect();
+    let deltas: Vec<&str> =
+        events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(deltas, ["", "one ", "two ", "behind ", "None"], "{text}");
+    assert!(text.contains("data: [DONE]"));
+}

@@ -79,7 +79,8 @@ impl Agent for Echo {
         let behind = question.context.as_ref().map(|context| context.payload().len());
         let content = format!("{asked} behind {behind:?}");
         for piece in content.split_inclusive(' ') {
-            if on_text(piece).is_break() {
+            // As an agent does whose token is no character yet.
+            if on_text("").is_break() || on_text(piece).is_break() {
                 break;
             }
         }

@@ -158,6 +158,10 @@ impl Streaming {
         let gives_up = Arc::clone(&too_slow);
         let counted = Arc::clone(&exchange);
         let asked = answering::ask(&exchange, place, question, move |piece| {
+            // A token that says nothing yet: only a peer that has gone matters.
+            if piece.is_empty() {
+                return if into.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            }
             let bytes = piece.len() as u64 + PIECE;
             let (Some(own), Some(of_all)) = (unread.take(bytes), counted.in_flight.take(bytes)) else {
                 gives_up.store(true, Ordering::Relaxed);
