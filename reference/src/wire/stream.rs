@@ -44,7 +44,7 @@ pub struct Gathered {
     /// All of it.
     pub bytes: Vec<u8>,
     /// CRC-32 of its payload section, as sent.
-    pub(crate) sum: u32,
+    pub sum: u32,
 }
 
 /// What of a message is complete once the buffer is filled.
