@@ -21,7 +21,7 @@ use crate::transport::received::Received;
 use crate::transport::refusal::Refusal;
 use crate::wire::{Header, Limits, inflated_bound};
 
-/// Messages up to this size are judged where they came in, as they are decoded there.
+/// Messages up to this size are judged where they came in: handing them to another thread takes longer.
 const JUDGED_IN_PLACE: u64 = 64 << 10;
 
 /// The answer as protobuf (AVP-HTTP-024).
