@@ -95,17 +95,19 @@ impl Gate {
         if let Some(problem) = subject.baseline.and_then(|applied| applied.problems.first()) {
             return Self::new(Exit::Usage, format!("baseline: {problem}"));
         }
-        if tally.is_dishonest() {
-            return Self::new(
-                Exit::Unusable,
-                "an honesty probe failed, so its answers prove nothing".to_owned(),
-            );
+        if let Some(probe) = tally.probes.iter().find(|probe| probe.passed == Some(false)) {
+            let told = format!("an honesty probe failed, so its answers prove nothing: {}", probe.note);
+            return Self::new(Exit::Unusable, told);
         }
         let unlisted = subject.unlisted_failures().count();
         if unlisted > 0 {
             let listed = if subject.baseline.is_some() { " that the baseline does not list" } else { "" };
             let checks = if unlisted == 1 { "1 check".to_owned() } else { format!("{unlisted} checks") };
-            return Self::new(Exit::Failed, format!("{checks} failed{listed}"));
+            let why = match tally.supports_nothing() {
+                true => ": whatever is declared is answered as unsupported",
+                false => "",
+            };
+            return Self::new(Exit::Failed, format!("{checks} failed{listed}{why}"));
         }
         if !tally.verified_something() {
             return Self::new(Exit::Incomplete, "no check was made that could have failed".to_owned());

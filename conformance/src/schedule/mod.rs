@@ -4,6 +4,7 @@
 //! child for itself. Whatever is lost among others is asked again, alone, in a fresh child: only that counts.
 
 mod attempt;
+mod character;
 mod options;
 mod plan;
 mod probe;
@@ -21,7 +22,7 @@ pub use self::options::{
     CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, ProbePolicy, RunError, RunOptions, Sink, StopFlag,
 };
 use self::plan::{Plan, Unit};
-use self::probe::probe;
+use self::probe::{Probed, probe};
 use self::record::Recorder;
 use self::starter::{Child, Starter};
 use self::worker::{Halt, Worker};
@@ -63,17 +64,18 @@ pub fn run(
     let start = run_start(&cases, launcher, &hello, specs, undeclared, options);
     sink.event(&Event::RunStart(Box::new(start)))?;
 
-    let probes = probe(&mut first, &hello, options);
+    let Probed { probes, why } = probe(&mut first, &hello, options);
     for probe in &probes {
         sink.event(&Event::Probe(probe.clone()))?;
     }
     let lied = probes.iter().any(|probe: &Probe| probe.passed == Some(false));
     let mut summary = Summary { selected: cases.len(), ..Summary::default() };
     if lied && options.probes == ProbePolicy::Stop {
-        summary.stopped = "the adapter's answers can't be believed".into();
+        let error = RunError::Dishonest(why);
+        summary.stopped = error.to_string();
         summary.children = starter.children();
         sink.event(&Event::Summary(summary))?;
-        return Err(RunError::Dishonest(probes));
+        return Err(error);
     }
 
     let plan = Plan::new(&cases, &hello, options);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::adapter::Lost;
 use crate::case::Spec;
-use crate::event::{Annotate, Event, Probe};
+use crate::event::{Annotate, Event};
 
 /// Time limit of a case that states none: long for any codec, short for a person who waits for a hang.
 pub const CASE_LIMIT: Duration = Duration::from_secs(2);
@@ -135,9 +135,9 @@ pub enum RunError {
         /// The end of its stderr.
         stderr: String,
     },
-    /// It answers what it can't know.
-    #[error("the adapter's answers can't be believed: {}", failed(.0))]
-    Dishonest(Vec<Probe>),
+    /// It answers what it can't know: what its answers have in common, in one sentence. The probes are in the events.
+    #[error("the adapter's answers can't be believed: {0}")]
+    Dishonest(String),
     /// [`DEATHS_IN_A_ROW`] cases without an answer. The results so far are in the events.
     #[error("the adapter can't be used: {deaths} cases in a row were not answered; last: {last}")]
     Deaths {
@@ -149,9 +149,4 @@ pub enum RunError {
     /// An event could not be kept.
     #[error("event: {0}")]
     Sink(#[from] io::Error),
-}
-
-fn failed(probes: &[Probe]) -> String {
-    let failed = probes.iter().filter(|probe| probe.passed == Some(false));
-    failed.map(|probe| format!("{} ({})", probe.name, probe.note)).collect::<Vec<_>>().join("; ")
 }

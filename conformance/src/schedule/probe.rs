@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::character::character;
 use super::starter::{Child, scaled};
 use super::{CASE_LIMIT, RunOptions};
 use crate::adapter::{Answer, Blob, Hello, Request, fresh_id};
@@ -19,29 +20,71 @@ use crate::requirement::Catalogue;
 /// A probe is the first real work of a child, which may load what it needs only then.
 const PROBE_LIMIT: Duration = CASE_LIMIT.saturating_mul(5);
 
-/// Asks all of them. A child that is lost in one fails that one and the rest.
-pub(super) fn probe(child: &mut Child, hello: &Hello, options: &RunOptions<'_>) -> Vec<Probe> {
-    let limit = scaled(PROBE_LIMIT, options);
-    let mut probes = vec![unknown_op(child, hello, limit)];
-    let spec = hello.specs.first().copied().filter(|_| hello.ops.iter().any(|op| op == "decode"));
-    let Some(spec) = spec else {
-        for name in ["random-message", "broken-magic"] {
-            let note = "`decode` is not declared".to_owned();
-            probes.push(Probe { name: name.into(), passed: None, note });
-        }
-        return probes;
-    };
-    let message = RandomMessage::new(fresh_id());
-    probes.push(random_message(child, &message, spec, limit));
-    probes.push(broken_magic(child, &message, spec, limit));
-    probes
+/// What the probes came to.
+pub(super) struct Probed {
+    pub(super) probes: Vec<Probe>,
+    /// Why the answers can't be believed, in one sentence; empty when they can.
+    pub(super) why: String,
 }
 
-fn unknown_op(child: &mut Child, hello: &Hello, limit: Duration) -> Probe {
-    let op = format!("nope-{}", child.nonce);
-    let spec = hello.specs.first().map_or("0.4", |spec| spec.as_str());
-    let request = Request { op, spec, args: Map::new(), parts: Vec::new() };
-    let (passed, note) = match child.instance.exchange(&request, limit) {
+/// What the probes send.
+pub(super) struct Questions {
+    /// An operation that nobody defined.
+    unknown: Request,
+    /// A message that nobody can foresee, and the same with a broken magic; none where `decode` is not declared.
+    pub(super) message: Option<MessageQuestions>,
+}
+
+/// The questions about a message.
+pub(super) struct MessageQuestions {
+    spec: Spec,
+    message: RandomMessage,
+    valid: Request,
+    broken: Request,
+}
+
+impl Questions {
+    fn new(child: &Child, hello: &Hello) -> Self {
+        let op = format!("nope-{}", child.nonce);
+        let spec = hello.specs.first().map_or("0.4", |spec| spec.as_str());
+        let unknown = Request { op, spec, args: Map::new(), parts: Vec::new() };
+        let spec = hello.specs.first().copied().filter(|_| hello.ops.iter().any(|op| op == "decode"));
+        let message = spec.map(|spec| {
+            let message = RandomMessage::new(fresh_id());
+            let mut broken = message.bytes.clone();
+            broken[..2].copy_from_slice(b"VA");
+            let (valid, broken) = (message.request(spec, &message.bytes), message.request(spec, &broken));
+            MessageQuestions { spec, message, valid, broken }
+        });
+        Self { unknown, message }
+    }
+
+    /// All of them, as they are sent.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Request> {
+        let of_a_message = self.message.iter().flat_map(|of| [&of.valid, &of.broken]);
+        std::iter::once(&self.unknown).chain(of_a_message)
+    }
+}
+
+/// Asks all of them. A child that is lost in one fails that one and the rest.
+pub(super) fn probe(child: &mut Child, hello: &Hello, options: &RunOptions<'_>) -> Probed {
+    let limit = scaled(PROBE_LIMIT, options);
+    let questions = Questions::new(child, hello);
+    let mut probes = vec![unknown_op(child, &questions.unknown, limit)];
+    match &questions.message {
+        Some(of) => probes.extend([random_message(child, of, limit), broken_magic(child, &of.broken, limit)]),
+        None => probes.extend(["random-message", "broken-magic"].map(|name| {
+            let note = "`decode` is not declared".to_owned();
+            Probe { name: name.into(), passed: None, note }
+        })),
+    }
+    let lied = probes.iter().any(|probe| probe.passed == Some(false));
+    let why = if lied { character(child, &questions, &probes, limit) } else { String::new() };
+    Probed { probes, why }
+}
+
+fn unknown_op(child: &mut Child, request: &Request, limit: Duration) -> Probe {
+    let (passed, note) = match child.instance.exchange(request, limit) {
         Ok(Answer::Unsupported(_)) => {
             (true, "an operation that does not exist is answered as unsupported".to_owned())
         }
@@ -51,8 +94,8 @@ fn unknown_op(child: &mut Child, hello: &Hello, limit: Duration) -> Probe {
     Probe { name: "unknown-op".into(), passed: Some(passed), note }
 }
 
-fn random_message(child: &mut Child, message: &RandomMessage, spec: Spec, limit: Duration) -> Probe {
-    let request = message.request(spec, &message.bytes);
+fn random_message(child: &mut Child, of: &MessageQuestions, limit: Duration) -> Probe {
+    let request = of.valid.clone();
     let name = "random-message".into();
     let answer = match child.instance.exchange(&request, limit) {
         Ok(answer) => answer,
@@ -62,7 +105,7 @@ fn random_message(child: &mut Child, message: &RandomMessage, spec: Spec, limit:
     };
     let observed =
         Observed { request: Some(request), reply: Reply::Answered(answer), rss_growth: None, files: None };
-    let checks = judge::judge(&message.case(spec), &[observed], Catalogue::embedded());
+    let checks = judge::judge(&of.message.case(of.spec), &[observed], Catalogue::embedded());
     let missed = checks.iter().find(|check| check.missed());
     let note = match missed {
         None => "a message made up now decodes to exactly its content".to_owned(),
@@ -74,11 +117,8 @@ fn random_message(child: &mut Child, message: &RandomMessage, spec: Spec, limit:
     Probe { name, passed: Some(missed.is_none()), note }
 }
 
-fn broken_magic(child: &mut Child, message: &RandomMessage, spec: Spec, limit: Duration) -> Probe {
-    let mut broken = message.bytes.clone();
-    broken[..2].copy_from_slice(b"VA");
-    let request = message.request(spec, &broken);
-    let (passed, note) = match child.instance.exchange(&request, limit) {
+fn broken_magic(child: &mut Child, request: &Request, limit: Duration) -> Probe {
+    let (passed, note) = match child.instance.exchange(request, limit) {
         Ok(Answer::Err { .. }) => (true, "the same message with a broken magic is refused".to_owned()),
         Ok(other) => (false, format!("a message with a broken magic was answered with {}", kind(&other))),
         Err(lost) => (false, format!("a message with a broken magic: {lost}")),

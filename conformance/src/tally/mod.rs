@@ -273,6 +273,15 @@ impl Tally {
         asked.clone().count() >= ENOUGH && asked.clone().all(CaseEvent::missed)
     }
 
+    /// Whether every case that was asked ended with an operation that is declared and answered as unsupported.
+    pub fn supports_nothing(&self) -> bool {
+        let unsupported = |check: &Check| {
+            check.missed() && check.actual.as_str().is_some_and(|actual| actual.starts_with("unsupported: "))
+        };
+        let mut asked = self.cases.iter().filter(|case| case.ran()).peekable();
+        asked.peek().is_some() && asked.all(|case| case.checks.iter().any(unsupported))
+    }
+
     fn put_in_order(&mut self) {
         let catalogue = Catalogue::embedded();
         let rank: HashMap<String, usize> = catalogue

@@ -1,11 +1,12 @@
 """A child that behaves as the operation says: well, or in one of the ways that a harness must survive.
 
 Its first argument is a JSON object of options: `hello` is merged into the answer to hello, `character` is one of
-honest (default), null, echo, unsupported, liar; `reorder` answers what has arrived in reverse.
+honest (default), null, echo, unsupported, refuses, random, liar; `reorder` answers what has arrived in reverse.
 """
 import binascii
 import json
 import os
+import random
 import select
 import signal
 import struct
@@ -18,6 +19,8 @@ CHARACTER = OPTIONS.get("character", "honest")
 STDIN, STDOUT = sys.stdin.fileno(), sys.stdout.fileno()
 KEPT = []
 CALLS = 0
+#: Chance that is the same in every run.
+CHANCE = random.Random(17)
 
 
 class Refused(Exception):
@@ -102,6 +105,20 @@ def hello(request):
     answer(request, {"ok": {**ok, **OPTIONS.get("hello", {})}})
 
 
+def by_chance(request):
+    """An answer that has nothing to do with the question."""
+    number = CHANCE.randrange(1 << 32)
+    parts = [(name, CHANCE.randbytes(number % 64)) for name in ("message", "payload")]
+    kind = CHANCE.choice(["ok", "parts", "err", "unsupported"])
+    if kind == "ok":
+        return answer(request, {"ok": {"metadata": {}, "hex": f"{number:064x}", "found": number % 2 == 0, "count": number}})
+    if kind == "parts":
+        return answer(request, {"ok": {"metadata": {"hidden_dim": number}}}, parts)
+    if kind == "err":
+        return answer(request, {"err": {"code": CHANCE.choice(["decode", "invalid_magic", "unsupported_version"])}})
+    answer(request, {"unsupported": "by chance"})
+
+
 def handle(request, blob):
     global CALLS
     op, args = request["op"], request.get("args", {})
@@ -115,6 +132,10 @@ def handle(request, blob):
         return answer(request, {"ok": {}})
     if CHARACTER == "echo":
         return answer(request, {"ok": args}, list(cut(request, blob).items()))
+    if CHARACTER == "refuses":
+        return answer(request, {"err": {"code": "decode"}})
+    if CHARACTER == "random":
+        return by_chance(request)
     if CHARACTER == "unsupported" or (CHARACTER == "honest" and op.startswith("nope")) or op == "lack":
         return answer(request, {"unsupported": op})
     if op == "decode":

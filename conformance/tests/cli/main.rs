@@ -8,6 +8,7 @@ mod exit_codes;
 mod look_up;
 mod project_adapters;
 mod records;
+mod useless;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
