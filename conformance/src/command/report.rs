@@ -9,7 +9,7 @@ use avp_conformance::{
     baseline::{Applied, Baseline, Date, Seen},
     event::{Event, read_events},
     gate::{Exit, Gate},
-    report::{Subject, json, junit, markdown, text},
+    report::{Subject, html, json, junit, markdown, text},
     tally::{Profile, Tally},
 };
 use clap::{Args, ValueEnum};
@@ -32,6 +32,8 @@ pub(super) enum Form {
     /// Markdown
     #[value(alias = "markdown")]
     Md,
+    /// One page for a browser
+    Html,
 }
 
 /// `FORM=FILE`.
@@ -47,7 +49,7 @@ impl std::str::FromStr for Destination {
     fn from_str(text: &str) -> Result<Self, String> {
         let (form, file) =
             text.split_once('=').ok_or("a report is written FORM=FILE, such as junit=out.xml")?;
-        let form = Form::from_str(form, true).map_err(|_| "forms are text, json, junit and md")?;
+        let form = Form::from_str(form, true).map_err(|_| "forms are text, json, junit, md and html")?;
         if file.is_empty() {
             return Err("the file's name is empty".to_owned());
         }
@@ -122,6 +124,7 @@ pub(super) fn render(
         Form::Json => json::render(subject)?,
         Form::Junit => junit::render(subject)?,
         Form::Md => markdown::render(subject),
+        Form::Html => html::render(subject),
     })
 }
 

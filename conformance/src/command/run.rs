@@ -57,7 +57,7 @@ pub(super) struct RunArgs {
     /// Print the report as one JSON document
     #[arg(long, help_heading = "Reports")]
     pub(super) json: bool,
-    /// Write a report to a file: text=FILE, json=FILE, junit=FILE, md=FILE
+    /// Write a report to a file: html=FILE, text=FILE, json=FILE, junit=FILE, md=FILE
     #[arg(long = "report", value_name = "FORM=FILE", help_heading = "Reports")]
     pub(super) reports: Vec<Destination>,
     /// Record the events of the run, for `report`, `replay`, `merge` and `baseline`

@@ -113,7 +113,7 @@ fn detail(subject: &Subject<'_>, case: &CaseEvent, check: &Check) -> String {
             text.push_str(&format!("{label}: {}\n", words::value(value, VALUE)));
         }
     }
-    if let Some(step) = case.steps.get(check.step) {
+    if let Some(step) = words::step_of(case, check) {
         for part in &step.parts {
             text.push_str(&format!("sent: {}\n", words::part(part)));
             if !part.fields.is_empty() {

@@ -140,7 +140,7 @@ fn write(out: &mut String, subject: &Subject<'_>, cause: &Cause<'_>) {
             out.push_str(&fenced(&format!("{label:9} {}\n", words::value(value, VALUE))));
         }
     }
-    if let Some(step) = first.case.steps.get(first.check.step) {
+    if let Some(step) = words::step_of(first.case, first.check) {
         for part in step.parts.iter().filter(|part| !part.fields.is_empty()).take(2) {
             out.push_str(&fenced(&words::dump(first.case, first.check.step, part, true, &DUMP)));
         }

@@ -1,8 +1,9 @@
-//! Events → text, JSON, JUnit, Markdown.
+//! Events → text, JSON, JUnit, Markdown, HTML.
 //!
 //! Every report is a pure function of a [`Tally`] (and so of the event stream) and, where there is one, of the baseline
 //! that was held against it.
 
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -6,7 +6,7 @@ use super::Subject;
 use crate::{
     baseline,
     case::{Level, Spec},
-    event::{CaseEvent, PartDump, RunStart},
+    event::{CaseEvent, PartDump, RunStart, StepDump},
     tally::{Cause, Standing},
     verdict::{Check, Outcome},
 };
@@ -209,6 +209,19 @@ pub(super) fn listed(subject: &Subject<'_>, case: &CaseEvent, check: &Check) -> 
     }
 }
 
+/// The entry of the ambiguity list that settles a case, and the weight that it gives when that is not the requirement's
+/// own. Empty when there is none.
+pub(super) fn settled(subject: &Subject<'_>, case: &CaseEvent, check: &Check) -> String {
+    let Some(ambiguity) = &case.ambiguity else { return String::new() };
+    let known = check.requirements.iter().filter_map(|id| subject.tally.requirement(id));
+    let own = known.map(|requirement| requirement.brief.level).max();
+    let told = format!("{ambiguity} of the ambiguity list");
+    match own {
+        Some(own) if own < check.level => format!("{told}, as a {}", level(check.level)),
+        _ => told,
+    }
+}
+
 /// The command that repeats one case.
 pub(super) fn repeat(start: &RunStart, case: &CaseEvent) -> String {
     let mut command = String::from("avp-conformance run");
@@ -245,6 +258,11 @@ pub(super) fn part(part: &PartDump) -> String {
     format!("{text}, {}", count(part.len, "byte"))
 }
 
+/// The step that a check speaks of, where the event shows it.
+pub(super) fn step_of<'a>(case: &'a CaseEvent, check: &Check) -> Option<&'a StepDump> {
+    case.steps.iter().find(|step| step.step == check.step)
+}
+
 /// The dump of a part with its patched bytes, as text; empty when there is nothing to explain.
 pub(super) fn dump(
     case: &CaseEvent,
@@ -253,6 +271,16 @@ pub(super) fn dump(
     sent: bool,
     style: &crate::dissect::render::Style,
 ) -> String {
+    crate::dissect::render::text(&dump_lines(case, step, part, sent), style)
+}
+
+/// The lines of such a dump.
+pub(super) fn dump_lines(
+    case: &CaseEvent,
+    step: usize,
+    part: &PartDump,
+    sent: bool,
+) -> Vec<crate::dissect::render::DumpLine> {
     let bytes = bytes_of(part);
     let patched: Vec<_> = case
         .patched
@@ -261,7 +289,7 @@ pub(super) fn dump(
         .map(|range| range.start..range.end)
         .collect();
     if part.fields.is_empty() && bytes.is_empty() {
-        return String::new();
+        return Vec::new();
     }
     let whole = [crate::dissect::Field {
         start: 0,
@@ -272,5 +300,5 @@ pub(super) fn dump(
         note: None,
     }];
     let fields = if part.fields.is_empty() { &whole[..] } else { &part.fields[..] };
-    crate::dissect::render::text(&crate::dissect::render::dump(&bytes, fields, &patched), style)
+    crate::dissect::render::dump(&bytes, fields, &patched)
 }

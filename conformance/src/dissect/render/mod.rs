@@ -80,7 +80,9 @@ fn heading(field: &Field) -> DumpLine {
 }
 
 fn leaf(bytes: &[u8], field: &Field, patched: &[Range<usize>], lines: &mut Vec<DumpLine>) {
-    let (start, end) = (field.start.min(bytes.len()), field.end.min(bytes.len()));
+    let end = field.end.min(bytes.len());
+    // Fields of recorded events are as somebody wrote them.
+    let start = field.start.min(end);
     let rows = (end - start).div_ceil(BYTES_PER_LINE).max(1);
     let first = lines.len();
     let mut shown = 0..0;

@@ -40,8 +40,9 @@ pub(super) fn write(
     if !first.case.why.is_empty() {
         out.push_str(&layout.labelled(2, "why", &first.case.why));
     }
-    if let Some(ambiguity) = &first.case.ambiguity {
-        out.push_str(&layout.labelled(2, "settled by", &settled(subject, first, ambiguity)));
+    let settled = words::settled(subject, first.case, first.check);
+    if !settled.is_empty() {
+        out.push_str(&layout.labelled(2, "settled by", &settled));
     }
     out.push('\n');
     miss(out, layout, first);
@@ -53,17 +54,6 @@ pub(super) fn write(
     // Never wrapped: it is there to be copied.
     let repeat = words::repeat(&subject.tally.start, first.case);
     out.push_str(&format!("  {}{}\n", layout.dim("repeat     "), layout.bold(&repeat)));
-}
-
-/// The entry of the ambiguity list, and the weight that it gives when that is not the requirement's own.
-fn settled(subject: &Subject<'_>, miss: &Miss<'_>, ambiguity: &str) -> String {
-    let known = miss.check.requirements.iter().filter_map(|id| subject.tally.requirement(id));
-    let own = known.map(|requirement| requirement.brief.level).max();
-    let told = format!("{ambiguity} of the ambiguity list");
-    match own {
-        Some(own) if own < miss.check.level => format!("{told}, as a {}", words::level(miss.check.level)),
-        _ => told,
-    }
 }
 
 fn title(out: &mut String, subject: &Subject<'_>, layout: &Layout, number: usize, cause: &Cause<'_>) {
@@ -114,7 +104,7 @@ fn miss(out: &mut String, layout: &Layout, miss: &Miss<'_>) {
     if let Some(first_try) = &case.first_try {
         out.push_str(&layout.labelled(4, "first try", first_try));
     }
-    if let Some(step) = case.steps.get(check.step) {
+    if let Some(step) = words::step_of(case, check) {
         exchange(out, layout, case, check.step, step);
     }
     stderr(out, layout, &case.stderr);

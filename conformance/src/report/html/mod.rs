@@ -1,0 +1,131 @@
+//! Events → one page that needs nothing else.
+//!
+//! Everything is there without a script: rows are `details` that a browser opens. The script filters them. Whatever an
+//! adapter said passes [`escape`]; a policy in the page allows its own style and script by their sums and nothing else,
+//! so that what slips through could still not run.
+
+mod dump;
+mod escape;
+mod miss;
+mod overview;
+mod provenance;
+mod requirement;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest as _, Sha256};
+
+use self::escape::short;
+use super::{Subject, words};
+use crate::{
+    case::Level,
+    tally::{Status, counts},
+    verdict::Check,
+};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Renders the page.
+pub fn render(subject: &Subject<'_>) -> String {
+    let sum = |text: &str| STANDARD.encode(Sha256::digest(text));
+    let name = short(&words::implementation(&subject.tally.start), 200);
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; \
+         script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>AVP conformance: {name}</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n",
+        sum(STYLE),
+        sum(SCRIPT)
+    );
+    overview::head(&mut out, subject);
+    let mut main = String::new();
+    overview::profiles(&mut main, subject);
+    overview::areas(&mut main, subject);
+    overview::causes(&mut main, subject);
+    filters(&mut main, subject);
+    requirement::Rows::new(subject).write(&mut main);
+    overview::not_run(&mut main, subject);
+    provenance::write(&mut main, subject);
+    contents(&mut out, &main);
+    out.push_str(&format!("<main>\n{main}</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"));
+    out
+}
+
+/// Links to the sections that there are.
+fn contents(out: &mut String, main: &str) {
+    const SECTIONS: [(&str, &str); 7] = [
+        ("profiles", "Profiles"),
+        ("areas", "Areas"),
+        ("failures", "Failures"),
+        ("warnings", "Warnings"),
+        ("requirements", "Requirements"),
+        ("not-run", "Not run"),
+        ("provenance", "Provenance"),
+    ];
+    out.push_str("<nav aria-label=\"Sections\">");
+    for (anchor, title) in SECTIONS {
+        if main.contains(&format!("<h2 id=\"{anchor}\"")) {
+            out.push_str(&format!("<a href=\"#{anchor}\">{title}</a> "));
+        }
+    }
+    out.push_str("</nav>\n");
+}
+
+/// What a reader filters by; hidden until there is a script to filter with.
+fn filters(out: &mut String, subject: &Subject<'_>) {
+    let tally = subject.tally;
+    let all = words::count(tally.requirements.len(), "requirement");
+    out.push_str(
+        "<h2 id=\"requirements\">Requirements</h2>\n<form class=\"filters\" id=\"filters\" role=\"search\" hidden>\n\
+         <label>Verdict<select id=\"verdict\"><option value=\"\">all</option>"
+    );
+    for status in [Status::Fail, Status::Warn, Status::Pass, Status::Info, Status::NotRun] {
+        let count = tally.requirements.iter().filter(|row| row.status == status).count();
+        if count > 0 {
+            let (class, word) = (status_class(status), status_word(status));
+            out.push_str(&format!("<option value=\"{class}\">{word} ({count})</option>"));
+        }
+    }
+    out.push_str("</select></label>\n<label>Area<select id=\"area\"><option value=\"\">all</option>");
+    for area in tally.areas() {
+        let code = short(&area.code, 40);
+        out.push_str(&format!("<option value=\"{code}\">{code} {}</option>", short(&area.title, 80)));
+    }
+    out.push_str("</select></label>\n<label>Level<select id=\"level\"><option value=\"\">all</option>");
+    for level in [Level::Must, Level::Should, Level::May] {
+        let word = words::level(level);
+        out.push_str(&format!("<option value=\"{word}\">{word}</option>"));
+    }
+    out.push_str(&format!(
+        "</select></label>\n<label>Search<input id=\"text\" type=\"search\" placeholder=\"id, words, check, message\"></label>\n\
+         <span class=\"buttons\"><button type=\"button\" id=\"open\">Open all</button> \
+         <button type=\"button\" id=\"close\">Close all</button></span>\n</form>\n\
+         <p class=\"note\" id=\"count\" role=\"status\">{all}.</p>\n"
+    ));
+}
+
+/// How a verdict stands in classes and filters.
+fn status_class(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "pass",
+        Status::Fail => "fail",
+        Status::Warn => "warn",
+        Status::Info => "info",
+        Status::NotRun => "not_run",
+    }
+}
+
+/// How it is told.
+fn status_word(status: Status) -> &'static str {
+    if status == Status::NotRun { "not run" } else { status_class(status) }
+}
+
+/// Whether a missed check is red or yellow.
+fn miss_class(subject: &Subject<'_>, check: &Check) -> &'static str {
+    if counts(check.level, subject.strict) { "fail" } else { "warn" }
+}
+
+#[cfg(test)]
+mod tests;
