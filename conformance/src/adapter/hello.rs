@@ -15,7 +15,7 @@ pub const ACP_VERSION: u64 = 1;
 pub const INFLIGHT_LIMIT: u64 = 64;
 
 /// Features that count as absent unless declared: few implementations have them.
-const OPT_IN: [&str; 11] = [
+const OPT_IN: [&str; 15] = [
     "embedding",
     "auto_dialect",
     "int_keys",
@@ -27,6 +27,10 @@ const OPT_IN: [&str; 11] = [
     "cuda",
     "engine",
     "state_flags",
+    "kv_quant",
+    "kv_delta",
+    "kv_chunked",
+    "kv_sparse",
 ];
 
 /// What an adapter says of itself.

@@ -17,6 +17,7 @@
 
 mod content;
 mod crc32;
+mod extended_kv;
 mod kv;
 mod message;
 mod number;
@@ -30,6 +31,7 @@ mod zstd_frame;
 
 pub use content::{Content, MAX_HELD, TooLarge};
 pub use crc32::{Crc32, crc32};
+pub use extended_kv::{Cache, CodeBits};
 pub use kv::KvPayload;
 pub use message::{HEADER_LEN, MAGIC, Message};
 pub use number::{Number, NumberError, NumberType, bf16_bits, f16_bits, number_bytes};

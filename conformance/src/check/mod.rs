@@ -11,6 +11,7 @@ mod crossing;
 mod decoding;
 mod draft;
 mod encoding;
+mod extension;
 mod fault;
 mod handshake;
 mod map;
@@ -37,7 +38,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 22] = [
+const PROPERTIES: [&[Property]; 23] = [
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -57,6 +58,7 @@ const PROPERTIES: [&[Property]; 22] = [
     context::PROPERTIES,
     store::PROPERTIES,
     transfer::PROPERTIES,
+    extension::PROPERTIES,
     model::PROPERTIES,
     crossing::PROPERTIES,
     resource::PROPERTIES,
@@ -76,6 +78,13 @@ pub fn generated_case(id: &str, spec: Spec, seed: u64) -> Option<Case> {
     let mut properties = PROPERTIES.into_iter().flatten();
     let property = properties.find(|property| property.name == name && property.specs.contains(&spec))?;
     Some(make(property, spec, seed, index))
+}
+
+/// The first generated cases of every property of a dialect, `most` of each.
+pub fn first(spec: Spec, seed: u64, most: u32) -> impl Iterator<Item = Case> {
+    let properties = PROPERTIES.into_iter().flatten().filter(move |property| property.specs.contains(&spec));
+    properties
+        .flat_map(move |property| (0..property.count.min(most)).map(move |i| make(property, spec, seed, i)))
 }
 
 fn make(property: &Property, spec: Spec, seed: u64, index: u32) -> Case {

@@ -1,14 +1,14 @@
 //! `list`: what there is to ask, and what tests what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use avp_conformance::{
     case::{Case, Level},
+    coverage::{Coverage, Tested},
     gate::Exit,
     requirement::{Catalogue, Requirement},
     select::level_of,
     tally::PROFILES,
-    vector::Coverage,
 };
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -63,21 +63,27 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let generated = args.generated || args.selection.id.iter().any(|id| id.starts_with("gen"));
     let all = suite::cases(suite::DEFAULT_SEED, generated)?;
     let profile = args.selection.profile.unwrap_or_else(selection::default_profile);
-    let coverage = Coverage::embedded(&all)?;
     let selection = args.selection.selection(profile);
     let cases = selection::apply(&selection, all)?;
+    if args.coverage {
+        return coverage_table(&cases, args);
+    }
     let rows = match args.what {
-        _ if args.coverage => coverage_rows(&cases, &coverage, args),
         What::Cases => case_rows(&cases),
         What::Requirements => requirement_rows(&cases),
         What::Areas => area_rows(&cases),
         What::Profiles => profile_rows(),
     };
+    print(rows, args, "")
+}
+
+/// The rows, and behind them, for people, one line more.
+fn print(rows: Vec<Row>, args: &ListArgs, last: &str) -> anyhow::Result<Exit> {
     if args.json {
         let values: Vec<Value> = rows.into_iter().map(|row| row.value).collect();
         console::print(&format!("{}\n", serde_json::to_string_pretty(&values)?))?;
     } else {
-        console::print(&table(&rows))?;
+        console::print(&format!("{}{last}", table(&rows)))?;
     }
     Ok(Exit::Ok)
 }
@@ -162,7 +168,9 @@ fn profile_rows() -> Vec<Row> {
     PROFILES.iter().map(row).collect()
 }
 
-fn coverage_rows(cases: &[Case], coverage: &Coverage, args: &ListArgs) -> Vec<Row> {
+/// Every requirement that the areas ask for. Cases that are asked for by id narrow it to what these test.
+fn coverage_table(cases: &[Case], args: &ListArgs) -> anyhow::Result<Exit> {
+    let coverage = Coverage::embedded()?;
     let narrowed = !args.selection.id.is_empty() || !args.selection.skip.is_empty();
     let asked = |id: &str| {
         let area = avp_conformance::requirement::area_of(id);
@@ -170,31 +178,38 @@ fn coverage_rows(cases: &[Case], coverage: &Coverage, args: &ListArgs) -> Vec<Ro
         (areas.is_empty() || areas.iter().any(|code| code.eq_ignore_ascii_case(area)))
             && (!narrowed || cases.iter().any(|case| case.requirements.iter().any(|tested| tested == id)))
     };
-    let mut rows = Vec::new();
-    for (id, tested) in coverage.tested.iter().filter(|(id, _)| asked(id)) {
-        let level = Catalogue::embedded().get(id).map_or("", |known| level_name(known.effective_level()));
-        let reason = coverage.excluded.get(id);
-        let ids = |ids: &std::collections::BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>();
-        let all: Vec<String> = tested.positive.iter().chain(&tested.negative).cloned().collect();
-        let rest = match reason {
-            Some(reason) => format!("excluded: {reason}"),
-            None => all.join(" "),
-        };
-        rows.push(Row {
-            cells: vec![
-                id.clone(),
-                level.to_owned(),
-                format!("{} accept", tested.positive.len()),
-                format!("{} refuse", tested.negative.len()),
-            ],
-            rest,
-            value: json!({
-                "id": id, "level": level, "positive": ids(&tested.positive), "negative": ids(&tested.negative),
-                "excluded": reason,
-            }),
-        });
+    let rows = coverage.tested.iter().filter(|(id, _)| asked(id));
+    let rows = rows.map(|(id, tested)| coverage_row(id, tested, coverage.reason(id))).collect();
+    print(rows, args, &format!("\n{}\n", coverage.count(asked)))
+}
+
+fn coverage_row(id: &str, tested: &Tested, reason: Option<&str>) -> Row {
+    let level = Catalogue::embedded().get(id).map_or("", |known| level_name(known.effective_level()));
+    let ids = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>();
+    let properties: Vec<&String> = tested.properties.keys().collect();
+    let rest = match reason {
+        Some(reason) => format!("excluded: {reason}"),
+        None => {
+            let vectors = tested.accepts.iter().chain(&tested.refuses);
+            let all: Vec<&str> = vectors.chain(properties.iter().copied()).map(String::as_str).collect();
+            format!("{}: {}", tested.needs(), all.join(" "))
+        }
+    };
+    Row {
+        cells: vec![
+            id.to_owned(),
+            level.to_owned(),
+            format!("{} accept", tested.accepts.len()),
+            format!("{} refuse", tested.refuses.len()),
+            format!("{} generated", properties.len()),
+        ],
+        rest,
+        value: json!({
+            "id": id, "level": level, "positive": ids(&tested.accepts), "negative": ids(&tested.refuses),
+            "properties": properties, "needs": ids(&tested.always), "needs_one_of": ids(&tested.sometimes),
+            "excluded": reason,
+        }),
     }
-    rows
 }
 
 /// Requirements that the cases test, in the order of the catalogue, with the ids of those cases.

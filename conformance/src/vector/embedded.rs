@@ -39,9 +39,6 @@ const GOLDENS: &str = include_str!("../../../vectors/goldens.json");
 /// The requirements of the protocol.
 pub(super) const REQUIREMENTS: &str = include_str!("../../../vectors/requirements.yaml");
 
-/// Requirements that no vector tests, with the reason.
-pub(super) const EXCLUDED: &str = include_str!("../../../vectors/recipes/excluded.yaml");
-
 /// Description of recipes and manifest.
 pub(super) const README: &str = include_str!("../../../vectors/README.md");
 

@@ -10,7 +10,6 @@
 
 mod argument;
 mod close_form;
-mod coverage;
 mod digest;
 mod embedded;
 mod evaluate;
@@ -38,7 +37,6 @@ use crate::case::Case;
 use expand::{Expanded, bases, expand};
 use recipe::{Recipe, read_file};
 
-pub use coverage::{COVERED_AREAS, Coverage, Tested};
 pub use folder::{Difference, Dist, FolderError, Generated, IdChange, VectorFolder};
 pub use lock::{Lock, LockError};
 pub use proof::Disagreement;

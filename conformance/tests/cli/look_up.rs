@@ -16,11 +16,25 @@ fn every_area_of_the_suite_is_listed_with_its_cases() {
 fn coverage_names_a_case_or_a_reason_for_every_requirement() {
     let coverage = avp(&["list", "--coverage", "--json"]);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&coverage.assert_code(0).out).unwrap();
-    assert!(rows.len() > 200, "{}", rows.len());
-    for row in rows {
-        let tested = |side: &str| !row[side].as_array().unwrap().is_empty();
-        assert!(tested("positive") || tested("negative") || row["excluded"].is_string(), "{row}");
+    assert_eq!(rows.len(), 421);
+    let tested = |row: &serde_json::Value| {
+        ["positive", "negative", "properties"].iter().any(|side| !row[side].as_array().unwrap().is_empty())
+    };
+    let [with, without]: [Vec<_>; 2] =
+        [true, false].map(|wanted| rows.iter().filter(|row| tested(row) == wanted).collect());
+    for row in &without {
+        assert!(row["excluded"].is_string(), "{row}");
     }
+    for row in &with {
+        assert!(row["excluded"].is_null() && !row["needs_one_of"].as_array().unwrap().is_empty(), "{row}");
+    }
+    let count = format!("421 of 421 accounted for: {} tested, {} excluded", with.len(), without.len());
+    avp(&["list", "--coverage"])
+        .assert_code(0)
+        .assert_says(&count)
+        .assert_says("needs think: gen/model-think");
+    avp(&["list", "--coverage", "--area", "XFR"]).assert_code(0).assert_says("29 of 29 accounted for");
+    avp(&["show", "AVP-CTX-011"]).assert_code(0).assert_says("gen/model-foreign-context (needs");
 }
 
 #[test]

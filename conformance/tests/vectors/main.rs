@@ -1,6 +1,7 @@
 //! The folder `vectors/`: what is generated is what the recipes say, and others can read it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for such")]
 
+mod coverage;
 mod folder;
 mod grammar;
 mod manifest;

@@ -7,12 +7,12 @@ use std::io::Write as _;
 
 use avp_conformance::{
     case::{Case, PartData},
+    coverage::Coverage,
     event::Dissector,
     gate::Exit,
     glob::nearest,
     report::text::Layout,
     requirement::{Catalogue, Requirement},
-    vector::Coverage,
 };
 use clap::Args;
 
@@ -48,12 +48,12 @@ pub(super) struct ShowArgs {
 
 /// Runs it.
 pub(super) fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
-    let cases = suite::cases(args.seed, args.id.starts_with("gen/"))?;
     let layout = console::layout(args.color.color);
     if let Some(requirement) = Catalogue::embedded().get(&args.id.to_ascii_uppercase()) {
-        console::print(&about(requirement, &cases, &layout)?)?;
+        console::print(&about(requirement, &layout)?)?;
         return Ok(Exit::Ok);
     }
+    let cases = suite::cases(args.seed, args.id.starts_with("gen/"))?;
     let key = args.id.split('#').next().unwrap_or(&args.id);
     let found: Vec<&Case> = cases.iter().filter(|case| case.id == key || case.key() == key).collect();
     let Some(first) = found.first() else { return Err(unknown(key, &cases)) };
@@ -109,7 +109,7 @@ fn write_bytes(case: &Case, name: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn about(requirement: &Requirement, cases: &[Case], layout: &Layout) -> anyhow::Result<String> {
+fn about(requirement: &Requirement, layout: &Layout) -> anyhow::Result<String> {
     let mut text = String::new();
     let level = level_name(requirement.level);
     let effective = level_name(requirement.effective_level());
@@ -139,18 +139,18 @@ fn about(requirement: &Requirement, cases: &[Case], layout: &Layout) -> anyhow::
     if let Some(measured) = &requirement.measured {
         text.push_str(&layout.labelled(0, "SDK 0.6.2", measured));
     }
-    let mut ids: Vec<&str> = cases
-        .iter()
-        .filter(|case| case.requirements.contains(&requirement.id))
-        .map(|case| case.id.as_str())
-        .collect();
-    ids.dedup();
-    if ids.is_empty() {
-        let coverage = Coverage::embedded(cases)?;
-        let reason = coverage.excluded.get(&requirement.id).map_or("no case of this suite", String::as_str);
-        text.push_str(&layout.labelled(0, "tested by", &format!("nothing: {reason}")));
-    } else {
-        text.push_str(&layout.labelled(0, "tested by", &ids.join(" ")));
-    }
+    let coverage = Coverage::embedded()?;
+    let told = match coverage.tested.get(&requirement.id).filter(|tested| tested.is_tested()) {
+        Some(tested) => {
+            let vectors = tested.accepts.iter().chain(&tested.refuses);
+            let ids: Vec<&str> = vectors.chain(tested.properties.keys()).map(String::as_str).collect();
+            format!("{} ({})", ids.join(" "), tested.needs())
+        }
+        None => {
+            let reason = coverage.reason(&requirement.id).unwrap_or("no case of this suite");
+            format!("nothing: {reason}")
+        }
+    };
+    text.push_str(&layout.labelled(0, "tested by", &told));
     Ok(text)
 }
