@@ -26,6 +26,7 @@ mod model;
 mod overlap;
 mod project;
 mod realign;
+mod relations;
 mod rows;
 mod session;
 mod soft;
@@ -133,6 +134,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         maps::MUTANTS,
         calibrate::MUTANTS,
         loophole::MUTANTS,
+        relations::MUTANTS,
         #[cfg(feature = "model")]
         model::MUTANTS,
         #[cfg(feature = "model")]

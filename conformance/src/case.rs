@@ -319,7 +319,7 @@ pub struct SectionLen {
 /// What must hold between the answers of several steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Relation {
-    /// JSON pointer into `ok`, or `part:NAME`, or `len:NAME` for the length of a part in bytes.
+    /// JSON pointer into `ok`, or `part:NAME`, or `len:NAME` for the length of a part in bytes, or [`MEANING`].
     pub at: String,
     /// Groups of step indices: equal inside a group, different between groups. Empty when all are distinct.
     pub equal: Vec<Vec<usize>>,
@@ -327,6 +327,20 @@ pub struct Relation {
     pub distinct: bool,
     /// The values, which are numbers, do not grow from step to step.
     pub non_increasing: bool,
+    /// The messages of some steps in a row are those of another one. Only of [`MEANING`].
+    pub joined: Option<Joined>,
+}
+
+/// What the messages of an answer say, whatever form they came in: [`crate::judge::meaning()`]. A place of a [`Relation`].
+pub const MEANING: &str = "meaning";
+
+/// Several steps whose messages, in a row, are those of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// These, in order.
+    pub pieces: Vec<usize>,
+    /// Together they say what this one says.
+    pub whole: usize,
 }
 
 /// Where a case comes from.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::random::Random;
 use crate::case::{
-    Case, Dtype, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, PatchedRange,
-    Relation, Source, Spec, Step, Tamper,
+    Case, Dtype, EncodedExpect, Expect, ExpectPart, Joined, Level, MEANING, Part, PartContent, PartData,
+    PatchedRange, Relation, Source, Spec, Step, Tamper,
 };
 
 /// Both dialects.
@@ -106,7 +106,23 @@ impl Draft {
     }
 
     pub(super) fn relation(&mut self, at: &str, equal: Vec<Vec<usize>>, distinct: bool) {
-        self.case.relation = Some(Relation { at: at.to_owned(), equal, distinct, non_increasing: false });
+        self.case.relation =
+            Some(Relation { at: at.to_owned(), equal, distinct, non_increasing: false, joined: None });
+    }
+
+    /// All steps' answers mean the same.
+    pub(super) fn all_mean_the_same(&mut self) {
+        let all = (0..self.case.steps.len()).collect();
+        self.relation(MEANING, vec![all], false);
+    }
+
+    /// The messages of these steps, in a row, are those of the last one.
+    pub(super) fn last_joins(&mut self, pieces: Vec<usize>) {
+        let joined = Joined { pieces, whole: self.case.steps.len().saturating_sub(1) };
+        self.relation(MEANING, Vec::new(), false);
+        if let Some(relation) = &mut self.case.relation {
+            relation.joined = Some(joined);
+        }
     }
 
     /// Marks bytes of the last step's part that were changed on purpose.

@@ -87,6 +87,11 @@ impl Sample {
         self.extra.push((key, value));
     }
 
+    /// The entry of `extra` that is written last; empty when there is none.
+    pub(super) fn last_extra(&self) -> (&str, &str) {
+        self.extra.last().map_or(("", ""), |(key, value)| (key.as_str(), value.as_str()))
+    }
+
     pub(super) fn set_map_id(&mut self, map_id: String) {
         self.map_id = map_id;
     }

@@ -16,6 +16,7 @@ mod fault;
 mod handshake;
 mod map;
 mod message;
+mod metamorphic;
 mod model;
 mod mutation;
 mod project;
@@ -44,6 +45,7 @@ const PROPERTIES: [&[Property]; 23] = [
     mutation::PROPERTIES,
     fault::PROPERTIES,
     stream::PROPERTIES,
+    metamorphic::PROPERTIES,
     tensor::PROPERTIES,
     cache::PROPERTIES,
     config::PROPERTIES,

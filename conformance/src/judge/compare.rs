@@ -273,7 +273,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Languages differ in whether they write 4 or 4.0; the number is the same.
-fn same_number(a: &serde_json::Number, b: &serde_json::Number) -> bool {
+pub(super) fn same_number(a: &serde_json::Number, b: &serde_json::Number) -> bool {
     if a == b {
         return true;
     }

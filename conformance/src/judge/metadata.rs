@@ -42,6 +42,21 @@ const FIELDS: [&str; 14] = [
     "extra",
 ];
 
+/// What metadata says, every field named: absent ones with what their absence means. Leaves out fields that belong to the
+/// form of a message rather than to what it says: compression and checksum.
+pub(super) fn with_defaults(metadata: &Map<String, Value>) -> Map<String, Value> {
+    let said = FIELDS.into_iter().filter(|field| *field != "compression").map(|field| {
+        let there = metadata.get(field).filter(|value| !value.is_null()).cloned();
+        let value = there.or_else(|| default_of(field)).unwrap_or_default();
+        let value = match value.as_f64() {
+            Some(number) if field == FLOAT_FIELD => json!(number as f32),
+            _ => value,
+        };
+        (field.to_owned(), value)
+    });
+    said.collect()
+}
+
 /// Compares metadata, in full or only the fields that are expected. Keys that the protocol page does not name are looked
 /// at only when they are expected.
 pub(super) fn compare(

@@ -7,6 +7,7 @@ mod cache;
 mod compare;
 mod encoded;
 mod expect;
+mod meaning;
 mod metadata;
 mod relation;
 mod tensor;
@@ -16,6 +17,7 @@ mod tests;
 use serde_json::{Value, json};
 
 pub use self::compare::resolve_from;
+pub use self::meaning::{bytes as bytes_meaning, meaning, parting};
 
 use crate::adapter::{Answer, Blob, Lost, Request};
 use crate::case::{Case, Expect, Level, Step};

@@ -1,11 +1,10 @@
 //! What must hold between the answers of several steps.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::bytes::{hex, window};
 use super::compare::{pointer, short};
-use super::{Bench, Observed};
-use crate::case::Relation;
+use super::{Bench, Observed, Reply, bytes_meaning, meaning, parting};
+use crate::case::{Joined, MEANING, Relation};
 use crate::verdict::{Check, Outcome};
 
 impl Bench<'_> {
@@ -13,7 +12,7 @@ impl Bench<'_> {
         let check = self.check(self.case.steps.len().saturating_sub(1), "relation");
         let steps = self.case.steps.len();
         let values: Vec<Option<Value>> = (0..steps)
-            .map(|step| self.observed.get(step).and_then(|seen| value(seen, &relation.at)))
+            .map(|step| self.observed.get(step).and_then(|seen| self.value(seen, &relation.at)))
             .collect();
         let about = involved(relation, steps);
         if about.iter().all(|step| values.get(*step).is_none_or(Option::is_none)) {
@@ -29,11 +28,30 @@ impl Bench<'_> {
         if let Some(step) = about.iter().find(|step| values.get(**step).is_none_or(Option::is_none)) {
             return fail(format!("step {} answered without {}", step + 1, relation.at));
         }
+        if let Some(joined) = &relation.joined {
+            return match parted(joined, &values) {
+                None => check,
+                Some(note) => fail(note),
+            };
+        }
         let shown = |step: usize| values[step].as_ref().map(short).unwrap_or_default();
-        let equal = |a: usize, b: usize| values[a] == values[b];
+        let equal = |a: usize, b: usize| match (&values[a], &values[b]) {
+            (Some(a), Some(b)) if relation.at == MEANING => parting(a, b).is_none(),
+            (a, b) => a == b,
+        };
         for (index, group) in relation.equal.iter().enumerate() {
             if let Some(odd) = group.iter().find(|step| !equal(group[0], **step)) {
                 let (first, odd) = (group[0], *odd);
+                if relation.at == MEANING
+                    && let (Some(a), Some(b)) = (&values[first], &values[odd])
+                    && let Some((at, a, b)) = parting(a, b)
+                {
+                    let (a, b) = (short(&a), short(&b));
+                    let (first, odd) = (first + 1, odd + 1);
+                    return fail(format!(
+                        "{at}: step {first} gave {a}, step {odd} gave {b}: they mean the same"
+                    ));
+                }
                 return fail(format!(
                     "step {} gave {}, step {} gave {}: they must be equal",
                     first + 1,
@@ -82,6 +100,30 @@ impl Bench<'_> {
         }
         check
     }
+
+    fn value(&self, seen: &Observed, at: &str) -> Option<Value> {
+        match &seen.reply {
+            Reply::Answered(answer) if at == MEANING => meaning(answer, self.case.spec),
+            _ => value(seen, at),
+        }
+    }
+}
+
+/// How the messages of several answers in a row differ from those of one; `None` when they are the same.
+fn parted(joined: &Joined, values: &[Option<Value>]) -> Option<String> {
+    let messages = |step: usize| {
+        let value = values.get(step)?.as_ref()?;
+        value.get("messages").and_then(Value::as_array).cloned()
+    };
+    let apart: Vec<Value> = joined.pieces.iter().filter_map(|step| messages(*step)).flatten().collect();
+    let together = messages(joined.whole).unwrap_or_default();
+    let whole = joined.whole + 1;
+    if apart.len() != together.len() {
+        let (one, other) = (apart.len(), together.len());
+        return Some(format!("the pieces are {one} messages, step {whole} gave {other}"));
+    }
+    let (at, a, b) = parting(&Value::Array(apart), &Value::Array(together))?;
+    Some(format!("{at}: alone {}, in step {whole} {}", short(&a), short(&b)))
 }
 
 /// The steps that a relation speaks of.
@@ -89,7 +131,8 @@ fn involved(relation: &Relation, steps: usize) -> Vec<usize> {
     if relation.distinct || relation.non_increasing {
         (0..steps).collect()
     } else {
-        relation.equal.iter().flatten().copied().collect()
+        let joined = relation.joined.iter().flat_map(|joined| joined.pieces.iter().chain([&joined.whole]));
+        relation.equal.iter().flatten().chain(joined).copied().collect()
     }
 }
 
@@ -102,16 +145,9 @@ fn value(seen: &Observed, at: &str) -> Option<Value> {
     if let Some(name) = at.strip_prefix("part:") {
         let bytes = &part(name)?.bytes;
         // Long parts by their digest: equality is all that is asked.
-        return Some(if bytes.len() <= 64 { hex(bytes).into() } else { digest(bytes) });
+        return Some(bytes_meaning(bytes));
     }
     pointer(ok, at).filter(|value| !value.is_null()).cloned()
-}
-
-fn digest(bytes: &[u8]) -> Value {
-    use sha2::{Digest, Sha256};
-    let mut value = window(bytes, 0);
-    value["sha256"] = json!(hex(&Sha256::digest(bytes)));
-    value
 }
 
 fn described(relation: &Relation) -> String {
@@ -126,6 +162,10 @@ fn described(relation: &Relation) -> String {
             "equal inside each of these groups of steps, different between them: {}",
             groups.join(" | ")
         ));
+    }
+    if let Some(joined) = &relation.joined {
+        let pieces: Vec<String> = joined.pieces.iter().map(|step| (step + 1).to_string()).collect();
+        rules.push(format!("in step {} that of {} in a row", joined.whole + 1, pieces.join(", ")));
     }
     if relation.distinct {
         rules.push("different in every step".to_owned());

@@ -298,7 +298,7 @@ fn read_relation(node: &Node<'_>) -> Parsed<Relation> {
         }
     }
     match [distinct, non_increasing, !equal.is_empty()].iter().filter(|given| **given).count() {
-        1 => Ok(Relation { at, equal, distinct, non_increasing }),
+        1 => Ok(Relation { at, equal, distinct, non_increasing, joined: None }),
         _ => Err(node.error("give one of `equal` with groups, `distinct: true`, `non_increasing: true`")),
     }
 }

@@ -74,6 +74,7 @@ fn relations() {
         equal: equal.iter().map(|group| group.to_vec()).collect(),
         distinct,
         non_increasing,
+        joined: None,
     };
     let groups: &[&[usize]] = &[&[0, 1], &[2]];
     for (relation, values, outcome) in [
