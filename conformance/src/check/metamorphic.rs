@@ -143,7 +143,7 @@ fn talkative(random: &mut Random, spec: Spec) -> Sample {
     sample.set_text(0, random.word(8));
     sample.set_shape((0..random.between(1, 4)).map(|_| random.number()).collect());
     if random.once_in(2) {
-        sample.add_extra(format!("k{}", random.word(4)), random.text(8));
+        sample.add_extra(format!("_k{}", random.word(4)), random.text(8));
     }
     sample.checksum = spec == Spec::V04 && random.once_in(4);
     sample
@@ -233,8 +233,9 @@ fn unknown(random: &mut Random, spec: Spec) -> Vec<u8> {
 fn map_order(random: &mut Random, draft: &mut Draft) {
     let spec = draft.spec;
     let mut sample = talkative(random, spec);
+    // No character of a random text is the line, so that no two keys are one.
     for i in 0..random.between(2, 6) {
-        sample.add_extra(format!("{}{i}", random.text(4)), random.text(6));
+        sample.add_extra(format!("{}_{i}", random.text(4)), random.text(6));
     }
     let fields = sample.fields(spec);
     let (entries, rest): (Vec<_>, Vec<_>) = fields.into_iter().partition(|field| number_of(field) == 14);
@@ -259,7 +260,7 @@ fn map_written(random: &mut Random, draft: &mut Draft) {
     let spec = draft.spec;
     let mut sample = Sample::new(random, spec);
     for i in 0..random.between(2, 5) {
-        sample.add_extra(format!("{}{i}", random.text(4)), random.text(6));
+        sample.add_extra(format!("{}_{i}", random.text(4)), random.text(6));
     }
     let metadata = sample.metadata(spec);
     for _ in 0..FORMS {
