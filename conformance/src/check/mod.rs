@@ -39,7 +39,7 @@ use draft::{Draft, Property};
 use random::Random;
 
 /// Every property, in the order of its cases.
-const PROPERTIES: [&[Property]; 23] = [
+const PROPERTIES: &[&[Property]] = &[
     encoding::PROPERTIES,
     decoding::PROPERTIES,
     mutation::PROPERTIES,
@@ -68,7 +68,7 @@ const PROPERTIES: [&[Property]; 23] = [
 
 /// All generated cases of a dialect. The same seed gives the same cases.
 pub fn generated(spec: Spec, seed: u64) -> Vec<Case> {
-    let properties = PROPERTIES.into_iter().flatten().filter(|property| property.specs.contains(&spec));
+    let properties = PROPERTIES.iter().copied().flatten().filter(|property| property.specs.contains(&spec));
     properties.flat_map(|property| (0..property.count).map(move |i| make(property, spec, seed, i))).collect()
 }
 
@@ -77,14 +77,14 @@ pub fn generated(spec: Spec, seed: u64) -> Vec<Case> {
 pub fn generated_case(id: &str, spec: Spec, seed: u64) -> Option<Case> {
     let (name, index) = id.strip_prefix("gen/")?.split_once('/')?;
     let index = index.parse().ok()?;
-    let mut properties = PROPERTIES.into_iter().flatten();
+    let mut properties = PROPERTIES.iter().copied().flatten();
     let property = properties.find(|property| property.name == name && property.specs.contains(&spec))?;
     Some(make(property, spec, seed, index))
 }
 
 /// The first generated cases of every property of a dialect, `most` of each.
 pub fn first(spec: Spec, seed: u64, most: u32) -> impl Iterator<Item = Case> {
-    let properties = PROPERTIES.into_iter().flatten().filter(move |property| property.specs.contains(&spec));
+    let properties = PROPERTIES.iter().copied().flatten().filter(move |property| property.specs.contains(&spec));
     properties
         .flat_map(move |property| (0..property.count.min(most)).map(move |i| make(property, spec, seed, i)))
 }
