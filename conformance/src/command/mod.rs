@@ -5,6 +5,7 @@ mod baseline;
 mod console;
 mod doctor;
 mod export;
+mod github;
 mod list;
 mod merge;
 mod record;

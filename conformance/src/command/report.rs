@@ -9,7 +9,7 @@ use avp_conformance::{
     baseline::{Applied, Baseline, Date, Seen},
     event::{Event, read_events},
     gate::{Exit, Gate},
-    report::{Subject, html, json, junit, markdown, text},
+    report::{Subject, badge, html, json, junit, markdown, sarif, text},
     tally::{Profile, Tally},
 };
 use clap::{Args, ValueEnum};
@@ -34,6 +34,10 @@ pub(super) enum Form {
     Md,
     /// One page for a browser
     Html,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// One picture of the verdict, SVG
+    Badge,
 }
 
 /// `FORM=FILE`.
@@ -49,7 +53,8 @@ impl std::str::FromStr for Destination {
     fn from_str(text: &str) -> Result<Self, String> {
         let (form, file) =
             text.split_once('=').ok_or("a report is written FORM=FILE, such as junit=out.xml")?;
-        let form = Form::from_str(form, true).map_err(|_| "forms are text, json, junit, md and html")?;
+        let form = Form::from_str(form, true)
+            .map_err(|_| "forms are text, html, json, junit, md, sarif and badge")?;
         if file.is_empty() {
             return Err("the file's name is empty".to_owned());
         }
@@ -63,7 +68,8 @@ impl std::str::FromStr for Destination {
 Examples:
   avp-conformance run --events run.ndjson --adapter avp-python@0.6.2
   avp-conformance report run.ndjson --verbose
-  avp-conformance report run.ndjson --to junit > junit.xml
+  avp-conformance report run.ndjson --to html > report.html
+  avp-conformance report run.ndjson --to badge --profile core > badge.svg
 ")]
 pub(super) struct ReportArgs {
     /// Events that `run --events FILE` recorded
@@ -125,6 +131,8 @@ pub(super) fn render(
         Form::Junit => junit::render(subject)?,
         Form::Md => markdown::render(subject),
         Form::Html => html::render(subject),
+        Form::Sarif => sarif::render(subject)?,
+        Form::Badge => badge::render(subject),
     })
 }
 

@@ -19,6 +19,7 @@ use clap::Args;
 use super::{
     Ended,
     console::{self, ColorArgs},
+    github::Workflow,
     record::Recorder,
     report::{self, Destination, Form},
     selection::{self, SelectionArgs},
@@ -36,7 +37,7 @@ Examples:
   avp-conformance run --url https://agents.example.org            a server that runs, without an adapter
   avp-conformance run --url http://127.0.0.1:8000 --insecure-loopback --token-file token
   avp-conformance run --area HDR,KV --id 'hdr/magic/**' -- ./mine  some of it
-  avp-conformance run --report junit=junit.xml --report md=\"$GITHUB_STEP_SUMMARY\" -- ./mine
+  avp-conformance run --report html=report.html --report sarif=avp.sarif --report junit=junit.xml -- ./mine
 ")]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -57,12 +58,15 @@ pub(super) struct RunArgs {
     /// Print the report as one JSON document
     #[arg(long, help_heading = "Reports")]
     pub(super) json: bool,
-    /// Write a report to a file: html=FILE, text=FILE, json=FILE, junit=FILE, md=FILE
+    /// Write a report to a file: html=FILE, json=FILE, junit=FILE, sarif=FILE, badge=FILE, md=FILE, text=FILE
     #[arg(long = "report", value_name = "FORM=FILE", help_heading = "Reports")]
     pub(super) reports: Vec<Destination>,
     /// Record the events of the run, for `report`, `replay`, `merge` and `baseline`
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(super) events: Option<PathBuf>,
+    /// In a GitHub workflow: no summary of the step, no annotations
+    #[arg(long, help_heading = "Reports")]
+    pub(super) no_github: bool,
     /// Tell warnings in full too
     #[arg(long, short, help_heading = "Reports")]
     pub(super) verbose: bool,
@@ -151,7 +155,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     report::write(&subject, &args.reports)?;
     let form = if args.json { Form::Json } else { Form::Text };
     let layout = console::layout(args.color.color);
-    console::print(&report::render(&subject, form, &layout, args.verbose)?)?;
+    let text = report::render(&subject, form, &layout, args.verbose)?;
+    let workflow = Workflow::find(!args.no_github, &args.reports);
+    workflow.print(args.json, || console::print(&text))?;
+    workflow.tell(&subject, args.json)?;
     match outcome {
         Ok(_) => Ok(report::finish(&subject)),
         Err(error) => Err(no_verdict(Some(error), &target)),

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Most causes that are told in full: summary pages are capped in size.
-const FULL: usize = 20;
+pub(super) const FULL: usize = 20;
 /// Columns of the hexdumps.
 const DUMP: Style = Style { ansi: false, width: 92 };
 /// Most characters of an expected or actual value.
@@ -16,6 +16,11 @@ const VALUE: usize = 400;
 
 /// Renders the report.
 pub fn render(subject: &Subject<'_>) -> String {
+    render_with(subject, FULL)
+}
+
+/// The same with at most `full` causes of a kind in full.
+pub(super) fn render_with(subject: &Subject<'_>, full: usize) -> String {
     let tally = subject.tally;
     let headline = words::headline(subject);
     let mark = match headline.good {
@@ -37,8 +42,8 @@ pub fn render(subject: &Subject<'_>) -> String {
     let causes = tally.causes();
     let (failures, warnings): (Vec<_>, Vec<_>) =
         causes.iter().partition(|cause| counts(cause.level, subject.strict));
-    section(&mut out, subject, "Failures", &failures);
-    section(&mut out, subject, "Warnings", &warnings);
+    section(&mut out, subject, "Failures", &failures, full);
+    section(&mut out, subject, "Warnings", &warnings, full);
     let not_run = tally.checks().filter(|(_, check)| check.outcome == Outcome::NotApplicable).count();
     let start = &tally.start;
     out.push_str(&format!(
@@ -96,15 +101,15 @@ fn profiles(out: &mut String, subject: &Subject<'_>) {
     }
 }
 
-fn section(out: &mut String, subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>]) {
+fn section(out: &mut String, subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>], full: usize) {
     if causes.is_empty() {
         return;
     }
     out.push_str(&format!("### {}\n\n", words::section(subject, title, causes)));
-    for cause in causes.iter().take(FULL) {
+    for cause in causes.iter().take(full) {
         write(out, subject, cause);
     }
-    if let Some(more) = causes.get(FULL..).filter(|more| !more.is_empty()) {
+    if let Some(more) = causes.get(full..).filter(|more| !more.is_empty()) {
         let names: Vec<&str> = more.iter().map(|cause| cause.name).collect();
         out.push_str(&format!("… and {}: {}\n\n", words::count(more.len(), "cause"), names.join(", ")));
     }
@@ -158,7 +163,7 @@ fn write(out: &mut String, subject: &Subject<'_>, cause: &Cause<'_>) {
 }
 
 /// Keeps what an implementation said from becoming markup, or from ending the block that it stands in.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

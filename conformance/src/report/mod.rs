@@ -1,12 +1,15 @@
-//! Events → text, JSON, JUnit, Markdown, HTML.
+//! Events → text, HTML, JSON, JUnit, Markdown, SARIF, badges, annotations.
 //!
 //! Every report is a pure function of a [`Tally`] (and so of the event stream) and, where there is one, of the baseline
 //! that was held against it.
 
+pub mod badge;
+pub mod github;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod sarif;
 pub mod text;
 mod words;
 

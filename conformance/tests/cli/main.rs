@@ -9,6 +9,7 @@ mod look_up;
 mod project_adapters;
 mod records;
 mod useless;
+mod workflow;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -23,7 +24,14 @@ struct Ran {
 /// The binary, without anything of the user's surroundings.
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_avp-conformance"));
-    for name in ["AVP_ADAPTERS_DIR", "AVP_CONFORMANCE_HOME", "CLICOLOR_FORCE", "NO_COLOR"] {
+    for name in [
+        "AVP_ADAPTERS_DIR",
+        "AVP_CONFORMANCE_HOME",
+        "CLICOLOR_FORCE",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
     command

@@ -30,7 +30,7 @@ fn every_form_is_written_in_one_run() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     let option = |form: &str| format!("--report={form}={}", file(form).display());
-    let forms = ["text", "json", "junit", "md"];
+    let forms = ["text", "json", "junit", "md", "html", "sarif", "badge"];
     let options: Vec<String> = forms.iter().map(|form| option(form)).collect();
     let mut args = SOME.to_vec();
     args.extend(options.iter().map(String::as_str));
@@ -44,6 +44,12 @@ fn every_form_is_written_in_one_run() {
     assert!(fs::read_to_string(file("text")).unwrap().starts_with("NOT CONFORMANT"));
     assert!(fs::read_to_string(file("junit")).unwrap().contains("<testsuites"));
     assert!(fs::read_to_string(file("md")).unwrap().starts_with("## ❌ NOT CONFORMANT"));
+    assert!(
+        fs::read_to_string(file("html")).unwrap().contains("<strong class=\"fail\">NOT CONFORMANT</strong>")
+    );
+    assert!(fs::read_to_string(file("badge")).unwrap().contains(">not conformant, "));
+    let sarif: serde_json::Value = serde_json::from_str(&fs::read_to_string(file("sarif")).unwrap()).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
 }
 
 #[test]

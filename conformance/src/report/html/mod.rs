@@ -14,6 +14,7 @@ mod requirement;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
+pub(super) use self::escape::escape;
 use self::escape::short;
 use super::{Subject, words};
 use crate::{
