@@ -20,6 +20,7 @@ pub mod report;
 pub mod requirement;
 pub mod schedule;
 pub mod select;
+pub mod shrink;
 pub mod tally;
 pub mod vector;
 pub mod verdict;

@@ -85,7 +85,7 @@ fn whole(message: &Message, sample: &Sample, spec: Spec) -> crate::case::Expect 
     ok(content, vec![("payload".to_owned(), Arc::from(sample.payload.as_slice()))])
 }
 
-fn decode(draft: &mut Draft, message: &Message, sample: &Sample) {
+pub(super) fn decode(draft: &mut Draft, message: &Message, sample: &Sample) {
     if sample.compressed {
         draft.requires("zstd");
     }

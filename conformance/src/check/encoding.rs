@@ -90,7 +90,7 @@ fn expectation(sample: &Sample, spec: Spec) -> EncodedExpect {
     }
 }
 
-fn encode(draft: &mut Draft, sample: &Sample, compression: &str) {
+pub(super) fn encode(draft: &mut Draft, sample: &Sample, compression: &str) {
     let spec = draft.spec;
     let parts = vec![part("payload", sample.payload.clone())];
     draft.step("encode", arguments(sample, spec, compression), parts, encoded(expectation(sample, spec)));
@@ -175,7 +175,8 @@ fn text_round_trip(random: &mut Random, draft: &mut Draft) {
     sample.set_map_id((0..random.below(20)).map(|_| scalar(random)).collect());
     for i in 0..random.below(5) {
         let key: String = (0..random.below(8)).map(|_| scalar(random)).collect();
-        sample.add_extra(format!("{key}{i}"), (0..random.below(30)).map(|_| scalar(random)).collect());
+        // A key that begins with a dollar or ends with a question mark means more than itself in an expectation.
+        sample.add_extra(format!("{i}{key}{i}"), (0..random.below(30)).map(|_| scalar(random)).collect());
     }
     encode(draft, &sample, "none");
     decode_back(draft, &sample);

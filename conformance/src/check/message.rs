@@ -45,9 +45,9 @@ impl Sample {
         let entries = random.below(4);
         let size = if random.once_in(16) { random.between(200, 600) } else { random.below(48) };
         let map_id = match random.below(6) {
-            0 => format!("vocab:{}", &random.hash()[..16]),
-            1 => format!("vocab_overlap:{}", random.between(100, 99_999)),
-            2 => format!("{}_{}", &random.hash()[..16], &random.hash()[..16]),
+            5 => format!("vocab:{}", &random.hash()[..16]),
+            4 => format!("vocab_overlap:{}", random.between(100, 99_999)),
+            3 => format!("{}_{}", &random.hash()[..16], &random.hash()[..16]),
             _ => String::new(),
         };
         Self {
@@ -55,15 +55,15 @@ impl Sample {
             hidden_dim: random.number(),
             num_layers: random.number(),
             payload_type: match (random.below(4), spec) {
-                (0, _) => 1,
-                (1, Spec::V02) => 2,
+                (3, _) => 1,
+                (2, Spec::V02) => 2,
                 _ => 0,
             },
             dtype: random.below(4) as u32,
             shape: (0..dimensions).map(|_| random.number()).collect(),
             mode: match (random.below(5), spec) {
-                (0, Spec::V02) => 2,
-                (0, Spec::V04) => 1,
+                (4, Spec::V02) => 2,
+                (4, Spec::V04) => 1,
                 _ => 0,
             },
             confidence: if spec == Spec::V02 && random.once_in(2) { random.below(9) as u8 } else { 0 },

@@ -23,6 +23,7 @@ mod project;
 mod random;
 mod realign;
 mod resource;
+mod sequence;
 mod session;
 mod store;
 mod stream;
@@ -33,6 +34,7 @@ mod transfer;
 mod validation;
 mod value;
 mod vocabulary;
+mod volume;
 
 use crate::case::{Case, Spec};
 use draft::{Draft, Property};
@@ -64,6 +66,8 @@ const PROPERTIES: &[&[Property]] = &[
     model::PROPERTIES,
     crossing::PROPERTIES,
     resource::PROPERTIES,
+    volume::PROPERTIES,
+    sequence::PROPERTIES,
 ];
 
 /// All generated cases of a dialect. The same seed gives the same cases.
@@ -75,11 +79,35 @@ pub fn generated(spec: Spec, seed: u64) -> Vec<Case> {
 /// Makes one generated case again from its id, `gen/<property>/<index>`. `None` when there is no such property in that
 /// dialect. The index may lie beyond the property's usual count.
 pub fn generated_case(id: &str, spec: Spec, seed: u64) -> Option<Case> {
+    let (property, index) = named(id, spec)?;
+    Some(make(property, spec, seed, index))
+}
+
+/// The choices that a generated case is made of, for [`from_choices`]. `None` when there is no such property.
+pub fn choices(id: &str, spec: Spec, seed: u64) -> Option<Vec<u64>> {
+    let (property, index) = named(id, spec)?;
+    let mut random = Random::recording(seed, property.name, index);
+    (property.make)(&mut random, &mut Draft::new(property, spec, seed, index));
+    Some(random.into_choices())
+}
+
+/// A case of the same property from other choices: fewer or smaller ones make a plainer case. It bears the id and the seed
+/// of the case that it goes back to. `None` when there is no such property, or when the choices make no case.
+pub fn from_choices(id: &str, spec: Spec, seed: u64, choices: &[u64]) -> Option<Case> {
+    let (property, index) = named(id, spec)?;
+    let mut random = Random::again(choices);
+    let mut draft = Draft::new(property, spec, seed, index);
+    (property.make)(&mut random, &mut draft);
+    random.is_faithful().then(|| draft.finish())
+}
+
+/// The property and the index that an id names.
+fn named(id: &str, spec: Spec) -> Option<(&'static Property, u32)> {
     let (name, index) = id.strip_prefix("gen/")?.split_once('/')?;
     let index = index.parse().ok()?;
     let mut properties = PROPERTIES.iter().copied().flatten();
     let property = properties.find(|property| property.name == name && property.specs.contains(&spec))?;
-    Some(make(property, spec, seed, index))
+    Some((property, index))
 }
 
 /// The first generated cases of every property of a dialect, `most` of each.

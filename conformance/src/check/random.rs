@@ -1,9 +1,29 @@
 //! Random values with the shapes that find mistakes: borders more often than chance would.
+//!
+//! Everything is made of choices: numbers from 0 to a bound. A case can be recorded as its choices and made again from
+//! fewer or smaller ones, which is how a failing case becomes a small one. So a smaller choice gives a plainer value, 0
+//! the plainest, and past the last choice every one is 0.
 
 use crate::build::SplitMix64;
 
+/// Most bytes that are one choice each. A longer run is one choice, the seed of all its bytes: nobody reads so many, and
+/// they shrink to zeros in one step.
+const BYTE_BY_BYTE: usize = 256;
+
+/// Most choices past the last recorded one. Whoever draws until something fits would draw zeros for ever; no property
+/// needs so many for one case.
+const PAST_THE_END: usize = 1 << 16;
+
 /// A generator for one case.
-pub(super) struct Random(SplitMix64);
+pub(super) struct Random {
+    mix: SplitMix64,
+    /// Choices to be made again, in place of random ones.
+    given: Option<Vec<u64>>,
+    made: usize,
+    recorded: Option<Vec<u64>>,
+    /// How many hashes were drawn.
+    hashes: u64,
+}
 
 impl Random {
     /// The generator of case `index` of a property: independent of every other case, so that runs can be cut into shards.
@@ -13,22 +33,67 @@ impl Random {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         let mut mix = SplitMix64::new(seed ^ name);
-        Self(SplitMix64::new(
+        let mix = SplitMix64::new(
             mix.next_u64().wrapping_add(u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        ))
+        );
+        Self { mix, given: None, made: 0, recorded: None, hashes: 0 }
+    }
+
+    /// The same, and its choices are kept.
+    pub(super) fn recording(seed: u64, property: &str, index: u32) -> Self {
+        Self { recorded: Some(Vec::new()), ..Self::new(seed, property, index) }
+    }
+
+    /// Makes these choices again, then zeros.
+    pub(super) fn again(choices: &[u64]) -> Self {
+        Self { given: Some(choices.to_vec()), ..Self::new(0, "", 0) }
+    }
+
+    /// The choices so far, of a generator that records.
+    pub(super) fn into_choices(self) -> Vec<u64> {
+        self.recorded.unwrap_or_default()
+    }
+
+    /// Whether what was drawn goes back to the given choices. Otherwise some loop found nothing that fits among the zeros
+    /// behind them, and was given random choices to end it.
+    pub(super) fn is_faithful(&self) -> bool {
+        self.given.as_ref().is_none_or(|given| self.made <= given.len() + PAST_THE_END)
+    }
+
+    /// A generator whose draws all go back to one choice: for values that are only right as random ones.
+    pub(super) fn fork(&mut self) -> Self {
+        Self::new(self.u32().into(), "fork", 0)
+    }
+
+    /// One choice, 0 to `most`. Everything is made of these.
+    fn choice(&mut self, most: u64) -> u64 {
+        let at = self.made;
+        self.made += 1;
+        let choice = match &self.given {
+            Some(given) if at < given.len() + PAST_THE_END => given.get(at).copied().unwrap_or(0).min(most),
+            _ => {
+                let bits = self.mix.next_u64();
+                // The high half of the product: the smaller the bits, the smaller the choice.
+                ((u128::from(bits) * (u128::from(most) + 1)) >> 64) as u64
+            }
+        };
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(choice);
+        }
+        choice
     }
 
     pub(super) fn u64(&mut self) -> u64 {
-        self.0.next_u64()
+        self.choice(u64::MAX)
     }
 
     pub(super) fn u32(&mut self) -> u32 {
-        (self.u64() >> 32) as u32
+        self.choice(u32::MAX.into()) as u32
     }
 
     /// Below `n`, which must not be 0.
     pub(super) fn below(&mut self, n: usize) -> usize {
-        (self.u64() % n as u64) as usize
+        self.choice(n as u64 - 1) as usize
     }
 
     /// `from` to `to`, both included.
@@ -36,9 +101,9 @@ impl Random {
         from + self.below(to - from + 1)
     }
 
-    /// True once in `n`.
+    /// True once in `n`; what is rare is less plain.
     pub(super) fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
+        self.below(n) == n - 1
     }
 
     pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
@@ -46,12 +111,24 @@ impl Random {
     }
 
     pub(super) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        self.0.bytes(count)
+        if count <= BYTE_BY_BYTE {
+            return (0..count).map(|_| self.choice(0xff) as u8).collect();
+        }
+        match self.u32() {
+            0 => vec![0; count],
+            seed => SplitMix64::new(seed.into()).bytes(count),
+        }
+    }
+
+    /// A length from 0 to `most`: every number of digits (in base two) as often as any other, so that a few are long.
+    pub(super) fn length(&mut self, most: usize) -> usize {
+        let digits = self.between(0, most.checked_ilog2().map_or(0, |digits| digits as usize + 1));
+        self.below((1usize << digits).min(most + 1))
     }
 
     pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
         for i in (1..list.len()).rev() {
-            list.swap(i, self.below(i + 1));
+            list.swap(i, i - self.below(i + 1));
         }
     }
 
@@ -68,8 +145,8 @@ impl Random {
     /// A character of any length in UTF-8, controls and the ends of the planes included.
     pub(super) fn character(&mut self) -> char {
         match self.below(8) {
-            0 => self.pick(&['\0', '\n', '"', '\\', '/', '\u{7f}', '\u{1}', ' ', '\u{80}', '\u{2028}']),
-            1 => self.pick(&[
+            5 => self.pick(&['\0', '\n', '"', '\\', '/', '\u{7f}', '\u{1}', ' ', '\u{80}', '\u{2028}']),
+            6 => self.pick(&[
                 '\u{7ff}',
                 '\u{800}',
                 '\u{d7ff}',
@@ -78,7 +155,7 @@ impl Random {
                 '\u{10000}',
                 '\u{10ffff}',
             ]),
-            2 => self.pick(&['é', 'ß', 'Ġ', '漢', '模', '😀', '𝄞', '\u{301}', '\u{feff}', '\u{200d}']),
+            7 => self.pick(&['é', 'ß', 'Ġ', '漢', '模', '😀', '𝄞', '\u{301}', '\u{feff}', '\u{200d}']),
             _ => char::from(b'a' + self.below(26) as u8),
         }
     }
@@ -95,9 +172,11 @@ impl Random {
         (0..len).map(|_| char::from(self.pick(b"abcdefghijklmnopqrstuvwxyz0123456789"))).collect()
     }
 
-    /// 64 lower-case hex digits.
+    /// 64 lower-case hex digits. The plainest are not the same twice: hashes of different things differ.
     pub(super) fn hash(&mut self) -> String {
-        (0..4).map(|_| format!("{:016x}", self.u64())).collect()
+        self.hashes += 1;
+        let first = self.hashes;
+        (0..4).map(|_| format!("{:016x}", self.u64().wrapping_add(first))).collect()
     }
 }
 
@@ -111,6 +190,52 @@ mod tests {
         assert_eq!(first(1, "a", 0), first(1, "a", 0));
         let others = [first(1, "a", 1), first(1, "b", 0), first(2, "a", 0)];
         assert!(others.iter().all(|&n| n != first(1, "a", 0)));
+    }
+
+    /// Draws of every kind.
+    fn some(random: &mut Random) -> (String, Vec<u8>, Vec<u8>, u32, Vec<u8>) {
+        let len = random.length(100);
+        let mut list: Vec<u8> = (0..9).collect();
+        random.shuffle(&mut list);
+        (random.text(9), random.bytes(len), random.bytes(300), random.number(), list)
+    }
+
+    #[test]
+    fn recorded_choices_make_the_same_again() {
+        for index in 0..50 {
+            let mut random = Random::recording(5, "record", index);
+            let first = some(&mut random);
+            let choices = random.into_choices();
+            assert_eq!(some(&mut Random::new(5, "record", index)), first);
+            let mut again = Random::again(&choices);
+            assert_eq!(some(&mut again), first);
+            assert!(again.is_faithful());
+        }
+    }
+
+    #[test]
+    fn past_the_end_everything_is_as_plain_as_it_gets() {
+        let plain = some(&mut Random::again(&[]));
+        assert_eq!(plain, (String::new(), vec![], vec![0; 300], 0, (0..9).collect()));
+        let mut random = Random::again(&[]);
+        assert!(!random.once_in(2) && random.character() == 'a' && random.word(3) == "a");
+    }
+
+    #[test]
+    fn a_loop_that_waits_for_a_choice_ends_and_is_known() {
+        let mut random = Random::again(&[3, 2, 1]);
+        while random.below(1000) < 999 {}
+        assert!(!random.is_faithful());
+    }
+
+    #[test]
+    fn lengths_are_short_and_long() {
+        let mut random = Random::new(1, "length", 0);
+        let lengths: Vec<usize> = (0..2000).map(|_| random.length(100_000)).collect();
+        assert!(lengths.iter().all(|&len| len <= 100_000));
+        let over = |limit| lengths.iter().filter(|&&len| len > limit).count();
+        assert!(over(65_536) > 20 && over(100) > 500 && over(10) < 1900, "{} {}", over(65_536), over(100));
+        assert!((0..100).all(|_| random.length(0) == 0));
     }
 
     #[test]

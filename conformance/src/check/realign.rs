@@ -114,9 +114,13 @@ pub(super) fn size(random: &mut Random, most: usize) -> usize {
     if random.once_in(4) { 1 } else { random.between(1, most) }
 }
 
-/// Whole numbers up to 127 over 32.
+/// Whole numbers up to 127 over 32, of either sign.
 pub(super) fn values(random: &mut Random, count: usize) -> Vec<f32> {
-    (0..count).map(|_| (random.below(255) as f32 - 127.0) / 32.0).collect()
+    let mut value = || match random.below(255) {
+        odd if odd % 2 == 1 => odd.div_ceil(2) as f32 / 32.0,
+        even => (even / 2) as f32 / -32.0 + 0.0,
+    };
+    (0..count).map(|_| value()).collect()
 }
 
 /// Embeddings with a common direction, as those of real models have: the mean of numbers that cancel out would be made of
@@ -181,8 +185,9 @@ fn matrix(random: &mut Random, draft: &mut Draft) {
     // Many more rows than columns: the Gram matrix is well conditioned.
     let rows = 8 * dim + random.below(40);
     let lambda = random.pick(&[1e-5, 1e-3, 1.0, 64.0]);
-    let parts =
-        vec![random_tensor(random, "e_in", &[rows, dim]), random_tensor(random, "e_out", &[rows, dim])];
+    // Random as a whole: with some of them lowered, rows may come to depend on each other.
+    let mut even = random.fork();
+    let parts = ["e_in", "e_out"].map(|name| random_tensor(&mut even, name, &[rows, dim])).to_vec();
     if parts.iter().any(|part| part.dtype != Some(Dtype::F32)) {
         draft.requirements(&["AVP-RLN-001", "AVP-RLN-003"]);
     }
