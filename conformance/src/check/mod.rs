@@ -112,7 +112,8 @@ fn named(id: &str, spec: Spec) -> Option<(&'static Property, u32)> {
 
 /// The first generated cases of every property of a dialect, `most` of each.
 pub fn first(spec: Spec, seed: u64, most: u32) -> impl Iterator<Item = Case> {
-    let properties = PROPERTIES.iter().copied().flatten().filter(move |property| property.specs.contains(&spec));
+    let properties =
+        PROPERTIES.iter().copied().flatten().filter(move |property| property.specs.contains(&spec));
     properties
         .flat_map(move |property| (0..property.count.min(most)).map(move |i| make(property, spec, seed, i)))
 }

@@ -9,7 +9,7 @@ use avp_conformance::{
     baseline::{Applied, Baseline, Date, Seen},
     event::{Event, read_events},
     gate::{Exit, Gate},
-    report::{Subject, badge, html, json, junit, markdown, sarif, text},
+    report::{Subject, badge, html, json, junit, markdown, sarif, text, verdict},
     tally::{Profile, Tally},
 };
 use clap::{Args, ValueEnum};
@@ -38,6 +38,8 @@ pub(super) enum Form {
     Sarif,
     /// One picture of the verdict, SVG
     Badge,
+    /// The verdict in a word
+    Verdict,
 }
 
 /// `FORM=FILE`.
@@ -54,7 +56,7 @@ impl std::str::FromStr for Destination {
         let (form, file) =
             text.split_once('=').ok_or("a report is written FORM=FILE, such as junit=out.xml")?;
         let form = Form::from_str(form, true)
-            .map_err(|_| "forms are text, html, json, junit, md, sarif and badge")?;
+            .map_err(|_| "forms are text, html, json, junit, md, sarif, badge and verdict")?;
         if file.is_empty() {
             return Err("the file's name is empty".to_owned());
         }
@@ -133,6 +135,7 @@ pub(super) fn render(
         Form::Html => html::render(subject),
         Form::Sarif => sarif::render(subject)?,
         Form::Badge => badge::render(subject),
+        Form::Verdict => verdict::render(subject),
     })
 }
 

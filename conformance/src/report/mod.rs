@@ -11,6 +11,7 @@ pub mod junit;
 pub mod markdown;
 pub mod sarif;
 pub mod text;
+pub mod verdict;
 mod words;
 
 pub use words::spaced;
