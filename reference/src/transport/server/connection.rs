@@ -168,24 +168,23 @@ impl Connection {
     async fn speak(self, http2: bool, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let Self { from, guest, exchange, stopped, activity, place } = self;
         let limits = exchange.limits.clone();
-        let exchange_of_connection = Arc::clone(&exchange);
-        let service = service_fn({
-            let activity = Arc::clone(&activity);
-            move |request: Request<Incoming>| {
-                let running = Running::of(&activity);
-                let sending = Sending::of(&activity);
-                let exchange = Arc::clone(&exchange);
-                async move {
-                    let limits = exchange.limits.clone();
-                    let answer = routes::answer(exchange, from, request).await;
-                    // The answer's body counts as well: a chat completion streams for as long as the model writes.
-                    let answer = answer.map(|body| body.with(running).sent(sending, &limits));
-                    Ok::<_, std::convert::Infallible>(answer)
-                }
-            }
-        });
         let io = TokioIo::new(io);
         if http2 {
+            let exchange_of_connection = Arc::clone(&exchange);
+            let service = service_fn({
+                let activity = Arc::clone(&activity);
+                move |request: Request<Incoming>| {
+                    let running = Running::of(&activity);
+                    let sending = Sending::of(&activity);
+                    let exchange = Arc::clone(&exchange);
+                    async move {
+                        let answer = routes::answer(Arc::clone(&exchange), from, request).await;
+                        // The answer's body counts as well: a chat completion streams for as long as the model writes.
+                        let answer = answer.map(|body| body.with(running).sent(sending, &exchange.limits));
+                        Ok::<_, std::convert::Infallible>(answer)
+                    }
+                }
+            });
             let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(limits.max_streams)
@@ -207,6 +206,11 @@ impl Connection {
                 () = unread => exchange_of_connection.metrics.refuse("slow_reader"),
             }
         } else {
+            // One request at a time: hyper's own time limit sees when none comes, and the socket's when nobody takes an answer.
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = routes::answer(Arc::clone(&exchange), from, request);
+                async { Ok::<_, std::convert::Infallible>(answer.await) }
+            });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.header_timeout)

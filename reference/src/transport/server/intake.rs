@@ -1,12 +1,16 @@
 //! Bodies in, within bounds and in time.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::CONTENT_LENGTH;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
@@ -37,7 +41,7 @@ impl<'a> Pieces<'a> {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         let limits = &self.exchange.limits;
         loop {
-            let frame = match timeout(limits.body_idle_timeout, self.body.frame()).await {
+            let frame = match in_time(limits.body_idle_timeout, self.body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(_))) => return Err(Refusal::new(400, "decode", "the body ended before its end")),
@@ -57,6 +61,15 @@ impl<'a> Pieces<'a> {
                 return Ok(Some(piece));
             }
         }
+    }
+}
+
+/// [`timeout`], without a timer for what is there already: most bodies come with their headers.
+async fn in_time<T>(limit: Duration, what: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut what = pin!(what);
+    match poll_fn(|cx| Poll::Ready(what.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout(limit, what).await,
     }
 }
 

@@ -34,6 +34,9 @@ pub(super) enum Route {
 }
 
 impl Route {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Unknown as usize + 1;
+
     fn of(path: &str) -> Self {
         match path {
             HEALTH_PATH => Self::Health,

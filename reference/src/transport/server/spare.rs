@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 /// Smallest buffer that is kept, and how much of a message has to be there before it is given one: below, a fresh one costs
 /// nothing, and nobody gets memory for having announced something.
 pub(super) const WORTH_KEEPING: usize = 64 << 10;
-/// Bytes of buffers that are kept at most, an eighth of what may be on its way in by default. The system takes longer to give
-/// and to take back the pages of a large buffer than it takes to fill them.
-const MAX_SPARE: usize = 128 << 20;
+/// Bytes of buffers that are kept at most: half of what may be on its way in by default, or 64 messages of 8 MiB, so that as many
+/// peers at a time find one. The system takes longer to give and to take back the pages of a large buffer than it takes to fill
+/// them. What is not needed goes back all the same, see [`Spare::shrink`].
+const MAX_SPARE: usize = 512 << 20;
 /// How much larger than a message its buffer may be: more would be memory that is held for nothing.
 const MOST_TIMES: usize = 2;
 

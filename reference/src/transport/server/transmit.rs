@@ -6,7 +6,8 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 use prost::Message as _;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::exchange::Exchange;
 use super::intake;
@@ -16,7 +17,7 @@ use super::request_body::RequestBody;
 use crate::error::{Error, ErrorClass};
 use crate::session::Session;
 use crate::transport::agent::Agent;
-use crate::transport::binding::PROTOBUF_CONTENT_TYPE;
+use crate::transport::binding::{JSON_CONTENT_TYPE, PROTOBUF_CONTENT_TYPE};
 use crate::transport::received::Received;
 use crate::transport::refusal::Refusal;
 use crate::wire::{Header, Limits, inflated_bound};
@@ -93,34 +94,66 @@ pub(super) async fn answer(
         "message taken in"
     );
 
-    let mut answer = Map::new();
-    answer.insert("success".to_owned(), json!(true));
-    answer.insert("request_id".to_owned(), json!(id));
-    answer.insert("kept".to_owned(), json!(reason.is_none()));
-    if let Some(reason) = reason {
-        answer.insert("reason".to_owned(), json!(reason));
-    }
-    for (key, value) in told {
-        answer.entry(key).or_insert(value);
-    }
+    let answer = Taken {
+        success: true,
+        request_id: id,
+        kept: reason.is_none(),
+        reason,
+        told: Told { all: &told, reason_given: reason.is_some() },
+    };
     let wants = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if wants.split(',').any(|one| one.split(';').next().unwrap_or_default().trim() == PROTOBUF_CONTENT_TYPE) {
-        return Ok(reply::whole(200, PROTOBUF_CONTENT_TYPE, protobuf(id, &answer)));
+        return Ok(reply::whole(200, PROTOBUF_CONTENT_TYPE, answer.to_protobuf()));
     }
-    Ok(reply::json(200, &Value::Object(answer)))
+    // Of values that are JSON already, nothing can fail.
+    Ok(reply::whole(200, JSON_CONTENT_TYPE, serde_json::to_vec(&answer).unwrap_or_default()))
 }
 
-/// The same names as in JSON; what protobuf has no field for goes to `extra`, as text.
-fn protobuf(id: &str, answer: &Map<String, Value>) -> Bytes {
-    let extra = answer
-        .iter()
-        .filter(|(key, _)| !matches!(key.as_str(), "success" | "request_id" | "reason"))
-        .map(|(key, value)| {
-            (key.clone(), value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned))
+/// The answer. What the agent adds has the names that are left.
+#[derive(Serialize)]
+struct Taken<'a> {
+    success: bool,
+    request_id: &'a str,
+    kept: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(flatten)]
+    told: Told<'a>,
+}
+
+/// What an agent says of a message, without the names that the server has used.
+struct Told<'a> {
+    all: &'a Map<String, Value>,
+    reason_given: bool,
+}
+
+impl Told<'_> {
+    fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.all.iter().filter(|(key, _)| match key.as_str() {
+            "success" | "request_id" | "kept" => false,
+            "reason" => !self.reason_given,
+            _ => true,
         })
-        .collect();
-    let message = answer.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
-    TransmitResponse { success: true, message, request_id: id.to_owned(), extra }.encode_to_vec().into()
+    }
+}
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.entries())
+    }
+}
+
+impl Taken<'_> {
+    /// The same names as in JSON; what protobuf has no field for goes to `extra`, as text.
+    fn to_protobuf(&self) -> Bytes {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let mut extra: std::collections::BTreeMap<String, String> =
+            self.told.entries().map(|(key, value)| (key.clone(), text(value))).collect();
+        extra.insert("kept".to_owned(), self.kept.to_string());
+        let message = self.reason.unwrap_or_default().to_owned();
+        let request_id = self.request_id.to_owned();
+        TransmitResponse { success: self.success, message, request_id, extra }.encode_to_vec().into()
+    }
 }
 
 /// Keeps what an agent made itself, e.g. the context behind an answer. It may be as large as its session is long, so it counts
