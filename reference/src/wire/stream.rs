@@ -1,7 +1,7 @@
 //! Messages out of a byte stream that arrives in pieces of any size.
 
 use super::{
-    checksum::crc32_append,
+    checksum::crc32_gather,
     decoder::Decoder,
     header::{HEADER_LEN, Header},
     message::Message,
@@ -189,7 +189,7 @@ impl StreamDecoder {
             }
             match part {
                 Part::Header | Part::Metadata => self.buffer.extend_from_slice(take),
-                Part::All => self.sum = crc32_append(self.sum, take, &mut self.buffer),
+                Part::All => self.sum = crc32_gather(self.sum, take, needed, &mut self.buffer),
             }
             *input = rest;
             if self.buffer.len() < needed {

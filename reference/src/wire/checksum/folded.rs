@@ -7,9 +7,9 @@
 
 use std::{
     arch::x86_64::{
-        __m512i, _MM_HINT_ET0, _mm_cvtsi32_si128, _mm_prefetch, _mm512_clmulepi64_epi128, _mm512_loadu_si512,
-        _mm512_set4_epi64, _mm512_storeu_si512, _mm512_ternarylogic_epi64, _mm512_xor_si512,
-        _mm512_zextsi128_si512,
+        __m512i, _MM_HINT_ET0, _mm_cvtsi32_si128, _mm_prefetch, _mm_sfence, _mm512_clmulepi64_epi128,
+        _mm512_loadu_si512, _mm512_set4_epi64, _mm512_storeu_si512, _mm512_stream_si512,
+        _mm512_ternarylogic_epi64, _mm512_xor_si512, _mm512_zextsi128_si512,
     },
     mem::MaybeUninit,
 };
@@ -31,8 +31,9 @@ pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("vpclmulqdq")
 }
 
-/// See `super::crc32_append`. The caller has reserved the room, and asked [`available`].
-pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
+/// See `super::crc32_append`. The caller has reserved the room, and asked [`available`]. What is stored goes `PAST` the
+/// caches, or into them.
+pub(super) fn crc32_append<const PAST: bool>(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
     assert!(available());
     // Whole lines are stored, so that no store touches two.
     let unaligned = out.spare_capacity_mut().as_ptr().align_offset(REGISTER).min(bytes.len());
@@ -43,7 +44,7 @@ pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
     let (room, _) = out.spare_capacity_mut().as_chunks_mut::<STRIDE>();
     let room = &mut room[..strides.len()];
     // SAFETY: the processor has the features, as asserted above.
-    let crc = unsafe { fold(strides, room, crc32_more(crc, lead)) };
+    let crc = unsafe { fold::<PAST>(strides, room, crc32_more(crc, lead)) };
     // SAFETY: `strides.len()` strides behind the present end lie in the reserved room, and `fold` has written them.
     unsafe { out.set_len(out.len() + strides.len() * STRIDE) };
 
@@ -54,10 +55,10 @@ pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
 /// Copies `from` to `to`, which is as long, and returns the sum of everything up to its end; `crc` is the sum of what
 /// came before.
 #[target_feature(enable = "avx512f,vpclmulqdq")]
-fn fold(from: &[[u8; STRIDE]], to: &mut [[MaybeUninit<u8>; STRIDE]], crc: u32) -> u32 {
+fn fold<const PAST: bool>(from: &[[u8; STRIDE]], to: &mut [[MaybeUninit<u8>; STRIDE]], crc: u32) -> u32 {
     let Some((first, strides)) = from.split_first() else { return crc };
     let (first_to, room) = to.split_at_mut(1);
-    let mut sums = copy(first, &mut first_to[0]);
+    let mut sums = copy::<PAST>(first, &mut first_to[0]);
     // The register of a CRC holds the complement of what is returned; it is added to the next bytes.
     sums[0] = _mm512_xor_si512(sums[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128(!crc as i32)));
 
@@ -67,17 +68,23 @@ fn fold(from: &[[u8; STRIDE]], to: &mut [[MaybeUninit<u8>; STRIDE]], crc: u32) -
     const UPPER: i64 = power(8 * STRIDE - 32) as i64;
     let powers = _mm512_set4_epi64(UPPER, LOWER, UPPER, LOWER);
     for (stride, to) in strides.iter().zip(room) {
-        for line in (0..STRIDE).step_by(REGISTER) {
+        // Stores past the caches own no line.
+        for line in (0..if PAST { 0 } else { STRIDE }).step_by(REGISTER) {
             // A prefetch can't fault, wherever it points.
             _mm_prefetch::<_MM_HINT_ET0>(to.as_ptr().wrapping_add(AHEAD + line).cast());
         }
-        let data = copy(stride, to);
+        let data = copy::<PAST>(stride, to);
         for (sum, data) in sums.iter_mut().zip(data) {
             let lower = _mm512_clmulepi64_epi128::<0x00>(*sum, powers);
             let upper = _mm512_clmulepi64_epi128::<0x11>(*sum, powers);
             // 0x96: the exclusive or of all three.
             *sum = _mm512_ternarylogic_epi64::<0x96>(lower, upper, data);
         }
+    }
+
+    if PAST {
+        // Orders the stores above before everything that follows.
+        _mm_sfence();
     }
 
     let mut left = [0u8; STRIDE];
@@ -92,13 +99,23 @@ fn fold(from: &[[u8; STRIDE]], to: &mut [[MaybeUninit<u8>; STRIDE]], crc: u32) -
 /// Copies a stride and returns it in registers.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn copy(from: &[u8; STRIDE], to: &mut [MaybeUninit<u8>; STRIDE]) -> [__m512i; STRIDE / REGISTER] {
+fn copy<const PAST: bool>(
+    from: &[u8; STRIDE],
+    to: &mut [MaybeUninit<u8>; STRIDE],
+) -> [__m512i; STRIDE / REGISTER] {
+    let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+    assert!(!PAST || to.addr().is_multiple_of(REGISTER), "the lead-in ends on a line");
     std::array::from_fn(|i| {
-        let (from, to) = (from.as_ptr(), to.as_mut_ptr());
-        // SAFETY: both arrays are STRIDE bytes, so every register lies inside them; neither access need be aligned.
+        // SAFETY: both arrays are STRIDE bytes, so every register lies inside them. Loads and ordinary stores need not be
+        // aligned; stores past the caches are, as asserted above, and `fold` fences before anyone reads what they wrote.
         unsafe {
             let data = _mm512_loadu_si512(from.add(i * REGISTER).cast());
-            _mm512_storeu_si512(to.add(i * REGISTER).cast(), data);
+            let to = to.add(i * REGISTER).cast();
+            if PAST {
+                _mm512_stream_si512(to, data);
+            } else {
+                _mm512_storeu_si512(to.cast(), data);
+            };
             data
         }
     })

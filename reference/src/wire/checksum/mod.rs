@@ -1,7 +1,7 @@
 //! CRC-32 of payloads (AVP-CMP-012): IEEE 802.3, reflected, as in zip and PNG.
 //!
 //! An encoder has to sum a payload and to copy it. Done one after the other, that reads the payload twice; here it is
-//! read once. There are three ways, by size; all give the same bytes.
+//! read once. There are three ways, by size, one of them past the caches or not; all give the same bytes.
 
 #[cfg(target_arch = "x86_64")]
 mod folded;
@@ -28,6 +28,11 @@ const FOLDED_FROM: usize = 4 << 10;
 #[cfg(target_arch = "x86_64")]
 const UNCACHED_FROM: usize = 12 << 20;
 
+/// Messages from this size on are written past the caches as their pieces come: a receiver has several of them on their way, so
+/// that none stays in a cache until somebody reads it.
+#[cfg(target_arch = "x86_64")]
+const GATHERED_UNCACHED_FROM: usize = 4 << 20;
+
 /// CRC-32 of bytes that follow those that `crc` is of.
 pub(crate) fn crc32_more(crc: u32, bytes: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new_with_initial(crc);
@@ -44,10 +49,21 @@ pub(super) fn crc32_append(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
             return uncached::crc32_append(crc, bytes, out);
         }
         if bytes.len() >= FOLDED_FROM && folded::available() {
-            return folded::crc32_append(crc, bytes, out);
+            return folded::crc32_append::<false>(crc, bytes, out);
         }
     }
     crc32_append_blocks(crc, bytes, out)
+}
+
+/// The same for a piece of a message of `whole` bytes that comes over a network. A piece has just been written and is in the
+/// caches, the room for a large message is not.
+pub(super) fn crc32_gather(crc: u32, piece: &[u8], whole: usize, out: &mut Vec<u8>) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if whole >= GATHERED_UNCACHED_FROM && piece.len() >= FOLDED_FROM && folded::available() {
+        out.reserve(piece.len());
+        return folded::crc32_append::<true>(crc, piece, out);
+    }
+    crc32_append(crc, piece, out)
 }
 
 fn crc32_append_blocks(crc: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
@@ -92,7 +108,8 @@ mod tests {
         {
             check(uncached::crc32_append, &SHORT);
             if folded::available() {
-                check(folded::crc32_append, &SHORT);
+                check(folded::crc32_append::<false>, &SHORT);
+                check(folded::crc32_append::<true>, &SHORT);
             }
         }
     }
@@ -105,6 +122,9 @@ mod tests {
         {
             check(crc32_append, &around(FOLDED_FROM));
             check(crc32_append, &around(UNCACHED_FROM));
+            for whole in around(GATHERED_UNCACHED_FROM) {
+                check(|crc, bytes, out| crc32_gather(crc, bytes, whole, out), &around(FOLDED_FROM));
+            }
         }
     }
 }
