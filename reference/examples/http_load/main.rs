@@ -1,15 +1,16 @@
-//! Load on a server of the binding: many connections, messages of 1 KiB to 8 MiB, for a while. Also the two servers that it
+//! Load on a server of the binding: many connections, messages of 1 KiB to 8 MiB, for a while. Also the servers that it
 //! is measured against.
 //!
 //! ```text
 //! http_load serve avp            this crate's server, an agent behind it that acknowledges
 //! http_load serve hyper          hyper with the same body read and the same answer, and nothing else
+//! http_load serve one-piece      the same with the body in one piece, as who reads it needs it
 //! http_load run --to 127.0.0.1:PORT [--connections 64] [--seconds 60] [--sizes 1024,65536,…] [--pid PID] [--json] [--judge]
 //! ```
 //!
 //! `--judge` fails for an answer that is not 200, 429 or 503, a connection that breaks off, or memory that grows.
 //!
-//! `compare.sh` beside this file runs all three under the same load, the Python SDK's server as the third.
+//! `compare.sh` beside this file runs all of them under the same load, and the Python SDK's server.
 
 mod load;
 mod servers;
@@ -21,7 +22,7 @@ use std::time::Duration;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "\
-usage: http_load serve avp|hyper [--port PORT]
+usage: http_load serve avp|hyper|one-piece [--port PORT]
        http_load run --to ADDRESS [--connections N] [--seconds S] [--warm-up S] [--sizes BYTES,…] [--pid PID] [--json] [--judge]";
 
 fn main() -> Outcome {

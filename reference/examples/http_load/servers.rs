@@ -1,6 +1,7 @@
 //! The servers that are measured.
 
 use std::convert::Infallible;
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -27,14 +28,15 @@ pub(crate) fn run(which: &str, address: SocketAddr) -> Outcome {
             println!("{} {}", server.address(), std::process::id());
             Ok(server.serve(std::future::pending()).await?)
         }),
-        "hyper" => runtime.block_on(async {
+        "hyper" | "one-piece" => runtime.block_on(async {
+            let one_piece = which == "one-piece";
             let listener = TcpListener::bind(address).await?;
             println!("{} {}", listener.local_addr()?, std::process::id());
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                tokio::spawn(async {
-                    let service = service_fn(raw);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| raw(request, one_piece));
                     let builder = hyper::server::conn::http1::Builder::new();
                     // Whoever breaks off, breaks off.
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
@@ -66,9 +68,10 @@ impl Agent for Acknowledge {
     }
 }
 
-/// Reads the body as a whole, and answers as short.
-async fn raw(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let ok = request.into_body().collect().await.is_ok();
+/// Reads the body as a whole, in the pieces that it came in or as one, and answers as short.
+async fn raw(request: Request<Incoming>, one_piece: bool) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = request.into_body().collect().await;
+    let ok = body.is_ok_and(|body| !one_piece || !black_box(body.to_bytes()).is_empty());
     let answer =
         if ok { r#"{"success":true,"request_id":"0","kept":false}"# } else { r#"{"success":false}"# };
     Ok(Response::builder()
