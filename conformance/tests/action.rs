@@ -222,7 +222,7 @@ fn without_a_binary_the_actions_own_commit_is_built() {
     let cargo = "#!/usr/bin/env bash\nprintf '%s\\n' \"$@\" > \"$RUNNER_TEMP/cargo\"\n\
          mkdir -p \"$RUNNER_TEMP/avp-conformance-build/release\"\n\
          cp \"$RUNNER_TEMP/fake\" \"$RUNNER_TEMP/avp-conformance-build/release/avp-conformance\"\n";
-    write_program(&tools.join("cargo"), &cargo);
+    write_program(&tools.join("cargo"), cargo);
     write_program(&step.folder.path().join("fake"), &fake(0));
     step.path = Some(tools);
     let ended = step.run();
