@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 
 /// Tried when nothing else is said: a second or two of a debug build.
 const CASES: usize = 20_000;
+/// Generated cases an area whose messages are mutated.
+const PER_AREA: u32 = 500;
 /// Bound of decompression, the same for both.
 const MAX_PAYLOAD: u64 = 1 << 20;
 /// Window bound of the reference, as a power of two.
@@ -25,7 +27,7 @@ const MAX_WINDOW_LOG: u32 = 23;
 
 /// Messages to start from: those of the generated cases, whole or already broken.
 fn corpus(spec: Spec) -> Vec<Vec<u8>> {
-    let steps = generated(spec, 3).into_iter().flat_map(|case| case.steps);
+    let steps = generated(spec, 3, PER_AREA).into_iter().flat_map(|case| case.steps);
     let parts = steps.flat_map(|step| step.parts).filter(|part| part.name == "message");
     let bytes = parts.filter_map(|part| match part.data {
         PartData::Bytes(bytes) if bytes.len() < 2000 => Some(bytes.to_vec()),
@@ -209,7 +211,7 @@ fn under_0_2() {
 /// The inner KV payload likewise.
 #[test]
 fn kv_payloads() {
-    let steps = generated(Spec::V04, 3).into_iter().flat_map(|case| case.steps);
+    let steps = generated(Spec::V04, 3, PER_AREA).into_iter().flat_map(|case| case.steps);
     let corpus: Vec<Vec<u8>> = steps
         .flat_map(|step| step.parts)
         .filter(|part| part.name == "kv")

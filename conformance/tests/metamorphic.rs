@@ -22,7 +22,7 @@ fn cases() -> &'static [Case] {
 fn make() -> Vec<Case> {
     let mut cases = Vec::new();
     for spec in [Spec::V02, Spec::V04] {
-        let generated = check::generated(spec, 5).into_iter();
+        let generated = check::generated(spec, 5, 500).into_iter();
         cases.extend(generated.filter(|case| {
             let index = case.id.rsplit('/').next().and_then(|index| index.parse().ok());
             case.id.starts_with("gen/same-") && index.is_some_and(|index: usize| index < CASES)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::draft::{BOTH, Draft, Property, ok, part, part_of, reject, tensor};
 use super::random::Random;
+use super::share::Share;
 use crate::build::KvPayload;
 use crate::case::{Dtype, Part};
 use crate::oracle::{KvShape, kv_payload, kv_tensor};
@@ -13,7 +14,7 @@ use crate::oracle::{KvShape, kv_payload, kv_tensor};
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "kv-bits",
-        count: 96,
+        share: Share::Weight(96),
         specs: BOTH,
         requirements: &["AVP-KV-001", "AVP-KV-002", "AVP-KV-003", "AVP-KV-005", "AVP-KV-017"],
         why: "A cache of any shape and any bits is written where the layout says and read back unchanged.",
@@ -22,7 +23,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-prefix",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-KV-007", "AVP-KV-008"],
         why: "A cache that lost its end is refused, not padded.",
@@ -31,7 +32,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-header-claims",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-KV-008", "AVP-KV-010"],
         why: "A header that asks for more than is there is refused, also where its size wraps to less.",
@@ -40,7 +41,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-size",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-KV-016"],
         why: "The size of a cache is known from its shape, beyond 32 bits too.",
@@ -49,7 +50,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-ragged",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-KV-013"],
         why: "One header speaks for all layers; layers that differ can't be written.",

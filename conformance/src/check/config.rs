@@ -5,12 +5,13 @@ use serde_json::json;
 use super::draft::{BOTH, Draft, Property, ok};
 use super::random::Random;
 use super::value::{Node, float};
+use super::share::Share;
 use crate::oracle::model_hash;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "model-hash",
-        count: 160,
+        share: Share::Weight(160),
         specs: BOTH,
         requirements: &["AVP-HASH-001", "AVP-HASH-003", "AVP-HASH-004", "AVP-HASH-005", "AVP-HASH-006"],
         why: "Any configuration hashes as its canonical text does: keys sorted, no spaces, escapes and numbers as fixed.",
@@ -19,7 +20,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-hash-floats",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HASH-006", "AVP-HASH-007", "AVP-HASH-008"],
         why: "Floats of every size are written with the fewest digits, in the form of the range they are in.",
@@ -28,7 +29,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-hash-key-order",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-HASH-012"],
         why: "The order of keys in the input, its spaces and its escapes do not change the hash.",
@@ -37,7 +38,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-hash-last-key",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-HASH-013"],
         why: "Of equal keys the last one counts.",
@@ -46,7 +47,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-hash-integer-keys",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-HASH-010"],
         why: "Keys that were integers in memory are ordered as numbers.",

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::cache::{dims, layers, sample, shape};
 use super::draft::{BOTH, Draft, Property, V04, encoded, ok, part, part_of, reject, tensor};
 use super::random::Random;
+use super::share::Share;
 use crate::build::{Content, Fields, Frame, Message, crc32};
 use crate::case::{Dtype, EncodedExpect, Expect, Level, Part, Spec};
 use crate::dissect::{self, flag_bits};
@@ -12,7 +13,7 @@ use crate::dissect::{self, flag_bits};
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "context-round-trip",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-CTX-001", "AVP-CTX-002", "AVP-CTX-004"],
         why: "A context of any shape, any bits and any names is written where a reader looks for it and comes back.",
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "context-dtype",
-        count: 24,
+        share: Share::Weight(24),
         specs: V04,
         requirements: &["AVP-CTX-003"],
         why: "The metadata names the type of the cache's elements.",
@@ -30,7 +31,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "context-read",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-CTX-004"],
         why: "A context that somebody else wrote, with entries missing, added or in another order.",
@@ -39,7 +40,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "context-steps",
-        count: 48,
+        share: Share::Weight(48),
         specs: V04,
         requirements: &["AVP-CTX-006"],
         why: "A count of steps is decimal digits; any other text is refused.",
@@ -48,7 +49,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "context-hidden",
-        count: 32,
+        share: Share::Weight(32),
         specs: V04,
         requirements: &["AVP-CTX-009"],
         why: "Hidden states of any bits come back, with their entries.",
@@ -57,7 +58,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "context-misread",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-CTX-007"],
         why: "Whatever bytes hidden states have, they are never a cache.",

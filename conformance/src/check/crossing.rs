@@ -7,6 +7,7 @@ use serde_json::json;
 use super::draft::{Draft, Property, V04, ok};
 use super::random::Random;
 use super::tiny::Tiny;
+use super::share::{A_MODEL, Share};
 use crate::case::Within;
 use crate::oracle::TokenIds;
 use pair::{Pair, Plan};
@@ -14,7 +15,7 @@ use pair::{Pair, Plan};
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "model-transfer",
-        count: 8,
+        share: Share::Fixed(8, A_MODEL),
         specs: V04,
         requirements: &["AVP-PRJ-028", "AVP-API-008"],
         why: "The source's last state, projected, is one position in front of the target's prompt, and the text goes on from there.",
@@ -23,7 +24,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-length",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-PRJ-013"],
         why: "What is injected is as long as the target's embeddings are on average.",
@@ -32,7 +33,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-head",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-PRJ-029"],
         why: "A model with a head of its own says its tokens with it, not with its embeddings.",
@@ -41,7 +42,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-overlap",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-PRJ-028", "AVP-PRJ-025"],
         why: "Between two vocabularies the state goes through the tokens that they share.",
@@ -50,7 +51,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-vectors",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-PRJ-028"],
         why: "Several of the last states are as many positions, the oldest first.",
@@ -59,7 +60,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-unasked",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-007"],
         why: "Without the flag, a context of another model is left out with a warning, and the text is that of the prompt alone.",
@@ -68,7 +69,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-twice",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-MAP-010"],
         why: "A map is made once: the second transfer has it in memory, and another request at least on the disk.",
@@ -77,7 +78,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-calibrated",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-MAP-010"],
         why: "A map that lies on the disk is used.",
@@ -86,7 +87,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-gate",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-QG-005", "AVP-QG-009"],
         why: "The prompt's tokens are those of the cache less the steps; more than three hundred warn, and the text comes all the same.",

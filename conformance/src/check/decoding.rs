@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::draft::{BOTH, Draft, Property, ok, part, reject};
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use crate::build::{Content, ContentSize, Fields, Frame, Message};
 use crate::case::Spec;
 use crate::dissect;
@@ -15,7 +16,7 @@ use crate::oracle::{self, Dialect};
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "decode-message",
-        count: 192,
+        share: Share::Weight(192),
         specs: BOTH,
         requirements: &["AVP-HDR-016", "AVP-HDR-017", "AVP-HDR-018"],
         why: "Any well-formed message is read in full: header, every metadata field, every payload byte.",
@@ -24,7 +25,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "decode-any-field-order",
-        count: 128,
+        share: Share::Weight(128),
         specs: BOTH,
         requirements: &["AVP-META-025", "AVP-META-026", "AVP-META-010"],
         why: "Fields may stand in any order, among unknown ones; a repeated one counts last; a shape may be unpacked.",
@@ -33,7 +34,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "decode-compressed",
-        count: 64,
+        share: Share::Permille(100),
         specs: BOTH,
         requirements: &["AVP-HDR-008", "AVP-CMP-005", "AVP-CMP-008"],
         why: "A frame of any legal form is opened: stored or repeated blocks, with and without size and checksum.",
@@ -42,7 +43,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "decode-dialect",
-        count: 96,
+        share: Share::Weight(96),
         specs: BOTH,
         requirements: &["AVP-HDR-030"],
         why: "Flags and metadata give a consistent message's dialect away; one that fits both is neutral.",
@@ -51,7 +52,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "prefix",
-        count: 128,
+        share: Share::Weight(128),
         specs: BOTH,
         requirements: &["AVP-HDR-020", "AVP-HDR-021"],
         why: "No proper beginning of a message is a message.",
@@ -60,7 +61,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "magic",
-        count: 128,
+        share: Share::Weight(128),
         specs: BOTH,
         requirements: &["AVP-HDR-002"],
         why: "Whatever else stands in the first two bytes, it is no message of this protocol.",

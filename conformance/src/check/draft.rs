@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::random::Random;
+use super::share::Share;
 use crate::case::{
     Case, Dtype, EncodedExpect, Expect, ExpectPart, Joined, Level, MEANING, Part, PartContent, PartData,
     PatchedRange, Relation, Source, Spec, Step, Tamper,
@@ -20,7 +21,7 @@ pub(super) struct Property {
     /// Second part of the id.
     pub(super) name: &'static str,
     /// How many cases.
-    pub(super) count: u32,
+    pub(super) share: Share,
     /// Dialects that it holds in.
     pub(super) specs: &'static [Spec],
     /// Requirements that it tests; `make` may replace them.
@@ -98,6 +99,11 @@ impl Draft {
     /// What the case says of itself in place of the property's words.
     pub(super) fn why(&mut self, why: impl Into<String>) {
         self.case.why = why.into();
+    }
+
+    /// What the case says of itself so far.
+    pub(super) fn why_now(&self) -> &str {
+        &self.case.why
     }
 
     /// Name of what is wrong in an implementation that fails, in place of the property's.

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use super::draft::{BOTH, Draft, Property, V04, encoded, ok, part, part_of};
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use crate::build::crc32;
 use crate::case::{EncodedExpect, Spec};
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "encode-message",
-        count: 256,
+        share: Share::Weight(256),
         specs: BOTH,
         requirements: &[
             "AVP-HDR-001",
@@ -29,7 +30,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "encode-compressed",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HDR-008", "AVP-META-012", "AVP-CMP-001", "AVP-CMP-003", "AVP-CMP-004"],
         why: "A compressed message carries one zstd frame of the payload, with its size, and says so in flag and field.",
@@ -38,7 +39,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "encode-checksum",
-        count: 64,
+        share: Share::Weight(64),
         specs: V04,
         requirements: &["AVP-META-020", "AVP-CMP-012", "AVP-CMP-013"],
         why: "The checksum is the CRC-32 of the payload before compression.",
@@ -47,7 +48,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "round-trip",
-        count: 192,
+        share: Share::Weight(192),
         specs: BOTH,
         requirements: &["AVP-META-032", "AVP-META-033", "AVP-HDR-018"],
         why: "What an implementation writes it also reads, to the last byte and character.",
@@ -56,7 +57,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "text-round-trip",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-META-033"],
         why: "Texts may hold any Unicode scalar value, of any length in UTF-8, NUL included.",
@@ -65,7 +66,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "shape-round-trip",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-META-009", "AVP-META-032"],
         why: "Up to eight dimensions of any size, zeros included, come back as they were.",
@@ -74,13 +75,13 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
 ];
 
-fn arguments(sample: &Sample, spec: Spec, compression: &str) -> Value {
+pub(super) fn arguments(sample: &Sample, spec: Spec, compression: &str) -> Value {
     let mut metadata = sample.metadata(spec);
     metadata.shift_remove("compression");
     json!({ "metadata": metadata, "compression": compression })
 }
 
-fn expectation(sample: &Sample, spec: Spec) -> EncodedExpect {
+pub(super) fn expectation(sample: &Sample, spec: Spec) -> EncodedExpect {
     EncodedExpect {
         metadata: Some(sample.metadata(spec)),
         payload: Some(Arc::from(sample.payload.as_slice())),

@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::draft::{BOTH, Draft, Property, V04, ok, part, reject};
 use super::random::Random;
+use super::share::Share;
 use crate::build::{Cache, CodeBits, Fields, Message};
 use crate::dissect::flag_bits;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "kv-quantised-refused",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-XFR-026"],
         why: "Codes of eight or four bits are no floats, however many of them there are; a reader who does not know them says so.",
@@ -20,7 +21,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-delta-refused",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-XFR-032"],
         why: "The last tokens of a cache are no cache: what the header promises is not there.",
@@ -29,7 +30,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-chunk-refused",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-XFR-036"],
         why: "One chunk of several is no cache, whichever it is: it has some layers, or some tokens of each.",
@@ -38,7 +39,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-sparse-refused",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-XFR-040"],
         why: "A cache with tokens left out has as many as its header says only for who knows which.",
@@ -47,7 +48,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "transfer-quantised-size",
-        count: 12,
+        share: Share::Weight(12),
         specs: V04,
         requirements: &["AVP-XFR-024"],
         why: "A byte an element halves a cache of two-byte floats and half a byte quarters it, less what the scales take.",

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::draft::{BOTH, Draft, Property, part, reject};
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use crate::build::{Fields, Message, crc32};
 use crate::case::{Level, Spec};
 use crate::dissect::Stage;
@@ -12,7 +13,7 @@ use crate::dissect::Stage;
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "single-fault",
-        count: 256,
+        share: Share::Permille(200),
         specs: BOTH,
         requirements: &[],
         why: "",
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "fault-pair",
-        count: 96,
+        share: Share::Weight(96),
         specs: BOTH,
         requirements: &["AVP-HDR-007"],
         why: "A message that is wrong in two ways is refused for the earlier one.",
@@ -232,6 +233,23 @@ fn single_fault(random: &mut Random, draft: &mut Draft) {
         draft.requires(feature);
     }
     draft.step("decode", Value::Null, vec![part("message", message.to_bytes())], reject(&[fault.code]));
+}
+
+/// Makes a message wrong in one thing of a stage that is wanted, and says with which code it is refused.
+pub(super) fn spoilt(
+    random: &mut Random,
+    draft: &mut Draft,
+    message: &mut Message,
+    wanted: fn(Stage) -> bool,
+) -> &'static str {
+    let faults: Vec<_> = of_dialect(draft.spec)
+        .into_iter()
+        .filter(|fault| wanted(fault.stage) && fault.feature.is_none())
+        .collect();
+    let fault = random.pick(&faults);
+    (fault.apply)(random, message);
+    draft.why(format!("A message that is right but for one thing is refused: {}.", fault.says));
+    fault.code
 }
 
 /// An uncompressed message without a checksum, which the faults then spoil.

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use super::draft::{BOTH, Draft, Property, ok, part_of};
 use super::random::Random;
 use super::value::plain_value;
+use super::share::Share;
 use crate::oracle::{Identity, Peers, extract_identity, resolve};
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "resolve",
-        count: 256,
+        share: Share::Weight(256),
         specs: BOTH,
         requirements: &["AVP-HS-040"],
         why: "Of the six rules the first that holds decides, whatever else is equal or different.",
@@ -19,7 +20,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "resolve-symmetry",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HS-041"],
         why: "Both sides come to the same result, so that they need not tell each other.",
@@ -28,7 +29,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "session-ids",
-        count: 1,
+        share: Share::Fixed(1, "it asks a hundred times in one case"),
         specs: BOTH,
         requirements: &["AVP-HS-042"],
         why: "No two resolutions get the same session id, of whatever peers.",
@@ -37,7 +38,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "identity-round-trip",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &[
             "AVP-HS-001",
@@ -54,7 +55,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "identity-extract",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HS-014"],
         why: "An identity comes from a configuration by the names that model families use.",
@@ -63,7 +64,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "hello-round-trip",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-HS-010"],
         why: "A hello is read as it was written.",

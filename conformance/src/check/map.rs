@@ -6,13 +6,14 @@ use super::draft::{BOTH, Draft, Property, V04, ok, reject, tensor};
 use super::project::vocabularies;
 use super::random::Random;
 use super::realign::{embeddings, numbers, size};
+use super::share::Share;
 use crate::case::{CloseTensor, Dtype, Expect, ExpectPart, Part, PartContent, PartData, Tamper, Within};
 use crate::oracle::{Matrix, Route, TokenIds, map_id, model_hash, route, target_norm};
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "map-id",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-MAP-001"],
         why: "Sixteen characters of each hash, the source's first.",
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "map-saved",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-MAP-002", "AVP-MAP-004"],
         why: "A map comes back as it went, to the bit, for its pair and no other.",
@@ -30,7 +31,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "map-collision",
-        count: 16,
+        share: Share::Weight(16),
         specs: V04,
         requirements: &["AVP-MAP-007"],
         why: "Models whose hashes begin alike are different models.",
@@ -39,7 +40,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "map-damaged",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-SEC-012"],
         why: "Whatever became of a map's file, whoever loads it stays alive, and takes no half of it.",
@@ -48,7 +49,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "map-calibrated",
-        count: 32,
+        share: Share::Weight(32),
         specs: V04,
         requirements: &["AVP-PRJ-025", "AVP-PRJ-026"],
         why: "Two vocabularies decide the method; the map says it, and holds the target's rows.",
@@ -286,7 +287,7 @@ mod tests {
     fn every_route_is_asked_for() {
         let property = PROPERTIES.last().unwrap();
         let mut seen = [0; 3];
-        for index in 0..property.count {
+        for index in 0..32 {
             let mut draft = Draft::new(property, crate::case::Spec::V04, 3, index);
             calibrated(&mut Random::new(3, property.name, index), &mut draft);
             let told = format!("{:?}", draft.finish().steps[0].expect);

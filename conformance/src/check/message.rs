@@ -75,6 +75,11 @@ impl Sample {
         }
     }
 
+    /// Payload type, dtype and mode: number of the field, number of the value.
+    pub(super) fn enums(&self) -> [(u32, u32); 3] {
+        [(7, self.payload_type), (8, self.dtype), (10, self.mode)]
+    }
+
     pub(super) fn set_text(&mut self, which: usize, text: String) {
         self.texts[which % 4] = text;
     }

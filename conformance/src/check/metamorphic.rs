@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::draft::{BOTH, Draft, Property, part, part_of};
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use super::value::Node;
 use crate::build::{Blocks, Content, ContentSize, Fields, Frame, Message};
 use crate::case::{Expect, Spec};
@@ -21,7 +22,7 @@ const CUT_EVERYWHERE: usize = 96;
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "same-cut",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-HDR-022"],
         why: "Messages that arrive in pieces say what they say in one piece, wherever the pieces end.",
@@ -30,7 +31,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-cut-everywhere",
-        count: 6,
+        share: Share::Weight(6),
         specs: BOTH,
         requirements: &["AVP-HDR-022"],
         why: "A short stream cut at each single place says the same each time.",
@@ -39,7 +40,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-back-to-back",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-HDR-022"],
         why: "Two messages back to back are the two messages, and a reader of one message reads the first.",
@@ -48,7 +49,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-field-order",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-META-025"],
         why: "The fields of the metadata in any order say the same.",
@@ -57,7 +58,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-repeated-field",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-META-025"],
         why: "An earlier value of a field that has one value changes nothing.",
@@ -66,7 +67,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-unknown-fields",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-META-026"],
         why: "Fields that no dialect knows, anywhere among the others, change nothing.",
@@ -75,7 +76,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-map-order",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-META-018"],
         why: "The entries of `extra` in any order, and an earlier value of a key, say the same.",
@@ -84,7 +85,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-map-written",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-META-018"],
         why: "In whatever order the entries of `extra` are handed to an encoder, its messages say the same.",
@@ -93,7 +94,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-longer-varints",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-META-005", "AVP-META-006", "AVP-META-010"],
         why: "A number in more bytes than it needs is the same number.",
@@ -102,7 +103,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-packing",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-META-010"],
         why: "A shape in one run, in several, dimension by dimension or mixed is the same shape.",
@@ -111,7 +112,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-compressed",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-HDR-008", "AVP-CMP-005", "AVP-CMP-008"],
         why: "A payload in any legal frame, or in none, is the same payload.",
@@ -120,7 +121,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "same-text",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-JSON-005"],
         why: "A text message with its members in another order, other white space and other escapes says the same.",

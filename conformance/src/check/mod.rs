@@ -11,9 +11,13 @@ mod crossing;
 mod decoding;
 mod draft;
 mod encoding;
+mod enumeration;
 mod extension;
 mod fault;
 mod handshake;
+mod hostile;
+mod http;
+mod inspect;
 mod map;
 mod message;
 mod metamorphic;
@@ -25,6 +29,7 @@ mod realign;
 mod resource;
 mod sequence;
 mod session;
+mod share;
 mod store;
 mod stream;
 mod tensor;
@@ -36,9 +41,17 @@ mod value;
 mod vocabulary;
 mod volume;
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use crate::case::{Case, Spec};
 use draft::{Draft, Property};
 use random::Random;
+pub use share::{CASES_PER_AREA, FEWER};
+
+/// Cases that a thread makes at a time: the slowest property takes some milliseconds for so many.
+const AT_A_TIME: u32 = 64;
 
 /// Every property, in the order of its cases.
 const PROPERTIES: &[&[Property]] = &[
@@ -68,12 +81,42 @@ const PROPERTIES: &[&[Property]] = &[
     resource::PROPERTIES,
     volume::PROPERTIES,
     sequence::PROPERTIES,
+    enumeration::PROPERTIES,
+    hostile::PROPERTIES,
+    inspect::PROPERTIES,
+    http::PROPERTIES,
 ];
 
-/// All generated cases of a dialect. The same seed gives the same cases.
-pub fn generated(spec: Spec, seed: u64) -> Vec<Case> {
-    let properties = PROPERTIES.iter().copied().flatten().filter(|property| property.specs.contains(&spec));
-    properties.flat_map(|property| (0..property.count).map(move |i| make(property, spec, seed, i))).collect()
+/// The generated cases of a dialect, so many an area in both dialects together; none when that is 0. The same seed gives
+/// the same cases, and more cases an area are the same ones and further ones.
+pub fn generated(spec: Spec, seed: u64, per_area: u32) -> Vec<Case> {
+    let mut ranges = Vec::new();
+    for (property, count) in share::counts(PROPERTIES.iter().copied().flatten(), per_area) {
+        if property.specs.contains(&spec) {
+            let starts = (0..count).step_by(AT_A_TIME as usize);
+            ranges.extend(starts.map(|from| (property, from..count.min(from + AT_A_TIME))));
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut made = Vec::new();
+        while let Some((at, (property, range))) =
+            ranges.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed))
+        {
+            made.push((at, range.clone().map(|index| make(property, spec, seed, index)).collect()));
+        }
+        made
+    };
+    let mut made: Vec<(usize, Vec<Case>)> = thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    made.sort_by_key(|(at, _)| *at);
+    made.into_iter().flat_map(|(_, cases)| cases).collect()
 }
 
 /// Makes one generated case again from its id, `gen/<property>/<index>`. `None` when there is no such property in that
@@ -112,10 +155,10 @@ fn named(id: &str, spec: Spec) -> Option<(&'static Property, u32)> {
 
 /// The first generated cases of every property of a dialect, `most` of each.
 pub fn first(spec: Spec, seed: u64, most: u32) -> impl Iterator<Item = Case> {
-    let properties =
-        PROPERTIES.iter().copied().flatten().filter(move |property| property.specs.contains(&spec));
-    properties
-        .flat_map(move |property| (0..property.count.min(most)).map(move |i| make(property, spec, seed, i)))
+    let counts = share::counts(PROPERTIES.iter().copied().flatten(), CASES_PER_AREA).into_iter();
+    counts
+        .filter(move |(property, _)| property.specs.contains(&spec))
+        .flat_map(move |(property, count)| (0..count.min(most)).map(move |i| make(property, spec, seed, i)))
 }
 
 fn make(property: &Property, spec: Spec, seed: u64, index: u32) -> Case {

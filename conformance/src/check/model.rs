@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::draft::{BOTH, Draft, Property, V04, encoded, ok, part, reject};
 use super::random::Random;
 use super::tiny::{Tiny, asking};
+use super::share::{A_MODEL, Share};
 use crate::case::{
     CloseCache, CloseTensor, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, Within,
 };
@@ -13,7 +14,7 @@ use crate::oracle::{DecoderCache, Greedy, Thinker, Thought};
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "model-think",
-        count: 24,
+        share: Share::Fixed(24, A_MODEL),
         specs: BOTH,
         requirements: &["AVP-RLN-017"],
         why: "A latent step feeds the last hidden state back as one input embedding, and the cache grows by one position.",
@@ -22,7 +23,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-steps-default",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-001"],
         why: "Who does not say how many steps gets twenty.",
@@ -31,7 +32,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-output",
-        count: 16,
+        share: Share::Fixed(16, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-003"],
         why: "Thinking leaves a cache and a hidden state behind, or the hidden state alone.",
@@ -40,7 +41,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-steps-bounds",
-        count: 8,
+        share: Share::Fixed(8, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-004"],
         why: "No steps are a plain prefill; fewer than none are refused.",
@@ -49,7 +50,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-continued",
-        count: 16,
+        share: Share::Fixed(16, A_MODEL),
         specs: BOTH,
         requirements: &["AVP-CTX-013"],
         why: "Thinking behind a context that somebody else made adds to its steps and to its cache.",
@@ -58,7 +59,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-context-text",
-        count: 12,
+        share: Share::Fixed(12, A_MODEL),
         specs: BOTH,
         requirements: &["AVP-CTX-012"],
         why: "A text behind a context from a message is the text behind the live one: the same tokens.",
@@ -67,7 +68,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-own-context-text",
-        count: 12,
+        share: Share::Fixed(12, A_MODEL),
         specs: BOTH,
         requirements: &["AVP-CTX-012"],
         why: "A context goes through a message of the implementation's own and is continued to the same tokens.",
@@ -76,7 +77,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-foreign-context",
-        count: 12,
+        share: Share::Fixed(12, A_MODEL),
         specs: BOTH,
         requirements: &["AVP-CTX-011"],
         why: "A context of another model is refused although it would fit.",
@@ -85,7 +86,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-text",
-        count: 12,
+        share: Share::Fixed(12, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-002"],
         why: "A text with and without a context.",
@@ -94,7 +95,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-hidden-context",
-        count: 12,
+        share: Share::Fixed(12, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-010", "AVP-XFR-003"],
         why: "Hidden states of the same model are a context: each is fed in as an input embedding.",
@@ -103,7 +104,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-info",
-        count: 8,
+        share: Share::Fixed(8, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-011"],
         why: "What a connector says of its model is what the configuration says.",
@@ -112,7 +113,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-norms",
-        count: 8,
+        share: Share::Fixed(8, A_MODEL),
         specs: V04,
         requirements: &["AVP-MET-005"],
         why: "One norm a state: after the prompt, and after each step.",
@@ -121,7 +122,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-nan",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-RLN-018"],
         why: "An embedding that is not a number spoils the first latent step: thinking stops behind it and says so.",

@@ -9,6 +9,7 @@ use super::draft::{BOTH, Draft, Property, V04, ok, part, reject};
 use super::fault::bug_of;
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use crate::case::Spec;
 use crate::dissect::{self, Dissection, Limits};
 
@@ -18,7 +19,7 @@ const SAFE_WINDOW: u64 = 8 << 20;
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "mutated",
-        count: 512,
+        share: Share::Permille(500),
         specs: BOTH,
         requirements: &["AVP-HDR-018"],
         why: "A message with a few bytes changed is either still a message, and says something else, or is refused.",
@@ -27,7 +28,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "bit-flip",
-        count: 128,
+        share: Share::Weight(128),
         specs: V04,
         requirements: &["AVP-CMP-014"],
         why: "One turned bit in a payload with a checksum is found.",
@@ -89,7 +90,7 @@ fn overwrite(random: &mut Random, bytes: &mut [u8]) -> usize {
 }
 
 /// What must come of a message; `None` where the requirements leave it open.
-fn expectation(done: &Dissection<'_>, draft: &mut Draft) -> Option<crate::case::Expect> {
+pub(super) fn expectation(done: &Dissection<'_>, draft: &mut Draft) -> Option<crate::case::Expect> {
     let open = done.contested()
         || done.warnings.iter().any(|w| w.requirement == "AVP-HDR-022")
         || done.zstd.as_ref().is_some_and(|frame| !frame.single_segment && frame.window > SAFE_WINDOW);

@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 use super::draft::{BOTH, Draft, Property, V04, ok, reject, tensor};
 use super::random::Random;
 use super::realign::{embeddings, near, numbers, object, random_tensor, size, values};
+use super::share::Share;
 use crate::case::{Dtype, Expect, ExpectPart, Part, PartContent, Within};
 use crate::oracle::{NumericRequest, SharedTokens, TokenIds};
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "project-mediated",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-PRJ-001"],
         why: "The softmax of the source's logits mixes the target's rows, for any sizes, element types and temperatures.",
@@ -22,7 +23,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-overlap",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-PRJ-002"],
         why: "The softmax is over the shared tokens alone, whichever they are and in whatever order.",
@@ -31,7 +32,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-pairs",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-PRJ-005"],
         why: "Pairs of an index and a row may be shuffled.",
@@ -40,7 +41,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-whole-overlap",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-PRJ-004"],
         why: "An overlap of all tokens under their own ids is the whole vocabulary.",
@@ -49,7 +50,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-padding",
-        count: 24,
+        share: Share::Weight(24),
         specs: V04,
         requirements: &["AVP-PRJ-006"],
         why: "Rows behind the shorter vocabulary are padding, whatever they hold.",
@@ -58,7 +59,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-length",
-        count: 24,
+        share: Share::Weight(24),
         specs: V04,
         requirements: &["AVP-PRJ-011"],
         why: "Any number of states comes out at the target length where one is named, and at its own where none is.",
@@ -67,7 +68,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-metrics",
-        count: 32,
+        share: Share::Weight(32),
         specs: V04,
         requirements: &["AVP-PRJ-020"],
         why: "What is said of a projection is what can be computed of it.",
@@ -76,7 +77,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-linear",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-PRJ-022"],
         why: "A matrix of any sizes, with a bias or without.",
@@ -85,7 +86,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "project-sizes",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-PRJ-016"],
         why: "Widths, indices and rows that do not belong together are refused.",
@@ -94,7 +95,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "vocab-overlap",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-PRJ-023", "AVP-PRJ-024"],
         why: "Shared tokens of any vocabularies, in the order of their code points, and their share of the smaller one.",
@@ -377,7 +378,7 @@ mod tests {
     #[test]
     fn the_oracle_answers_every_request() {
         for property in PROPERTIES {
-            for index in 0..property.count {
+            for index in 0..32 {
                 let mut draft = Draft::new(property, Spec::V04, 3, index);
                 (property.make)(&mut Random::new(3, property.name, index), &mut draft);
                 let told = format!("{:?}", draft.finish().steps);

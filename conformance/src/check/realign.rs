@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::draft::{BOTH, Draft, Property, V04, ok, reject, tensor};
 use super::random::Random;
+use super::share::Share;
 use crate::build::{bf16_bits, f16_bits};
 use crate::case::{CloseTensor, Dtype, Expect, ExpectPart, Part, PartContent, Within};
 use crate::oracle::{Matrix, NumericRequest, target_norm};
@@ -17,7 +18,7 @@ use crate::oracle::{Matrix, NumericRequest, target_norm};
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "realign-matrix",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-RLN-001"],
         why: "W solves the regularised normal equations for any number of rows and columns and any λ.",
@@ -26,7 +27,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "realign-singular",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-RLN-001"],
         why: "Seen through a head with dependent columns or rows of zeros, W is as well determined as ever.",
@@ -35,7 +36,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "realign-row-counts",
-        count: 16,
+        share: Share::Weight(16),
         specs: BOTH,
         requirements: &["AVP-RLN-004"],
         why: "Embeddings of different numbers of rows are of different vocabularies, however near the numbers are.",
@@ -44,7 +45,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "realign-apply",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-RLN-006"],
         why: "Any number of states, none included, times W at the target length; zeros stay.",
@@ -53,7 +54,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "target-norm",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-RLN-007"],
         why: "The mean length of the rows of any embedding.",
@@ -62,7 +63,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "normalize",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-RLN-008"],
         why: "States of all lengths come out at the target, zeros as zeros.",
@@ -71,7 +72,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "soft-embed",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-RLN-009"],
         why: "The softmax mean of the embeddings for any sizes, element types and temperatures.",
@@ -80,7 +81,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "soft-embed-large",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-RLN-011"],
         why: "Logits up to ±10,000 leave the softmax finite and right.",
@@ -89,7 +90,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "soft-embed-length",
-        count: 24,
+        share: Share::Weight(24),
         specs: V04,
         requirements: &["AVP-RLN-013"],
         why: "The result is brought to a length where that is asked for, and left alone where it is not.",
@@ -98,7 +99,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "not-finite",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-RLN-001"],
         why: "Weights and states with NaN and infinities are refused or worked with; nothing dies of them.",

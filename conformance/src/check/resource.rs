@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::draft::{BOTH, Draft, Property, part, reject};
 use super::random::Random;
+use super::share::{MEASURED, Share};
 use crate::build::{Blocks, Content, ContentSize, Fields, Frame, KvPayload, Message};
 use crate::case::Level;
 
@@ -13,7 +14,7 @@ const LIMIT: u64 = 64 << 20;
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "bomb",
-        count: 3,
+        share: Share::Fixed(3, MEASURED),
         specs: BOTH,
         requirements: &["AVP-CMP-018"],
         why: "A frame that inflates to more than the limit is refused before it does, whether it says its size, lies or is silent.",
@@ -22,7 +23,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "announced",
-        count: 8,
+        share: Share::Fixed(8, MEASURED),
         specs: BOTH,
         requirements: &["AVP-HDR-025"],
         why: "Lengths in a header are claims; nothing is allocated for bytes that have not come.",
@@ -31,7 +32,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kv-giant",
-        count: 6,
+        share: Share::Fixed(6, MEASURED),
         specs: BOTH,
         requirements: &["AVP-KV-010"],
         why: "Seventeen bytes that describe a cache of billions of layers or elements are refused at once.",

@@ -7,11 +7,12 @@ use super::draft::{BOTH, Draft, Property, part, reject};
 use super::encoding::encode;
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "decode-sequence",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HDR-016", "AVP-HDR-018"],
         why: "A message means the same whatever was read before it: another message, a compressed one, or one that was \
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "codec-sequence",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HDR-016", "AVP-HDR-018"],
         why: "A message is written and read the same whatever was written and read before it.",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::draft::{BOTH, Draft, Property, ok};
 use super::random::Random;
+use super::share::Share;
 use crate::oracle::{Action, SessionModel, Step};
 
 /// How near to the end of a session a step may be, in milliseconds: within a second an implementation may differ
@@ -12,7 +13,7 @@ const MARGIN_MS: u64 = 1_100;
 
 pub(super) const PROPERTIES: &[Property] = &[Property {
     name: "session-script",
-    count: 160,
+    share: Share::Weight(160),
     specs: BOTH,
     requirements: &["AVP-SES-002", "AVP-SES-004", "AVP-SES-006", "AVP-SES-007", "AVP-SES-008"],
     why: "Creating, looking up, ending, finding, counting and cleaning up in any order, as time passes.",

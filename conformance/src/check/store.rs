@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::draft::{Draft, Property, V04, ok};
 use super::random::Random;
+use super::share::Share;
 use crate::oracle::{StoreAction, StoreModel};
 
 /// How near to the end of a context a step may be, in milliseconds: within a second an implementation may differ
@@ -12,7 +13,7 @@ const MARGIN_MS: u64 = 1_100;
 
 pub(super) const PROPERTIES: &[Property] = &[Property {
     name: "store-script",
-    count: 128,
+    share: Share::Weight(128),
     specs: V04,
     requirements: &["AVP-STO-001", "AVP-STO-002", "AVP-STO-003"],
     why: "Storing, replacing, looking up, removing, listing and cleaning up in any order, as time passes.",

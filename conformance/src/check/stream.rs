@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::draft::{BOTH, Draft, Property, ok, part, reject};
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use crate::case::Spec;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "stream",
-        count: 96,
+        share: Share::Weight(96),
         specs: BOTH,
         requirements: &["AVP-HDR-022"],
         why: "Messages that follow each other come apart at the right places, however the bytes arrive.",
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "stream-broken",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-HDR-002", "AVP-HDR-005", "AVP-HDR-022"],
         why: "A stream whose next message is no message is refused; skipping to something that looks right is a guess.",

@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::draft::{BOTH, Draft, Property, ok, part, tensor};
 use super::random::Random;
+use super::share::Share;
 use crate::build::{bf16_bits, f16_bits};
 use crate::case::Dtype;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "tensor-bits",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-PAY-001"],
         why: "A tensor of any bits, NaN contents and signed zeros included, becomes its little-endian bytes and back.",
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "tensor-rounding",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-PAY-005"],
         why: "Conversion to 16 bits rounds to nearest, ties to even, for values near every border.",

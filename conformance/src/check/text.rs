@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use super::draft::{BOTH, Draft, Property, ok, ok_json, part, part_of};
 use super::random::Random;
 use super::value::plain_value;
+use super::share::Share;
 use crate::oracle::{TextMessage, encode_text_message};
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "json-round-trip",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-JSON-001", "AVP-JSON-002", "AVP-JSON-005"],
         why: "A text message is read as it was written, whatever characters it holds.",
@@ -19,7 +20,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "json-decode",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-JSON-003", "AVP-JSON-004", "AVP-JSON-005"],
         why: "Members may stand in any order, be absent or be unknown, and characters may be escaped or not.",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::draft::{BOTH, Draft, Property, V04, ok, tensor};
 use super::random::Random;
 use super::realign::{numbers, random_tensor, size, values};
+use super::share::Share;
 use crate::case::{Dtype, Part, PartData};
 use crate::oracle::{
     Matrix, TokenRows, effective_rank, validation_cosine, validation_mode, validation_perplexity,
@@ -13,7 +14,7 @@ use crate::oracle::{
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "validate-decide",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-VAL-011"],
         why: "Both tiers with any thresholds, at their borders, and of what is no number.",
@@ -22,7 +23,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "validate-cosine",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-VAL-002", "AVP-VAL-004"],
         why: "Each projection against the embedding of the next token, texts of any lengths.",
@@ -31,7 +32,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "validate-overlap",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-VAL-013"],
         why: "Between two vocabularies the target's own id of a token names its row.",
@@ -40,7 +41,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "validate-perplexity",
-        count: 32,
+        share: Share::Weight(32),
         specs: BOTH,
         requirements: &["AVP-VAL-008", "AVP-VAL-009"],
         why: "Row i of the logits against token i, texts of any lengths, averaged as they are.",
@@ -49,7 +50,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "assess-transfer",
-        count: 32,
+        share: Share::Weight(32),
         specs: V04,
         requirements: &["AVP-QG-003"],
         why: "Any threshold, and counts around it.",
@@ -58,7 +59,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "effective-rank",
-        count: 32,
+        share: Share::Weight(32),
         specs: V04,
         requirements: &["AVP-QG-006"],
         why: "The spread of the singular values of any states, few or many, alike or not.",

@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::draft::{BOTH, Draft, Property, ok};
 use super::random::Random;
+use super::share::Share;
 use crate::oracle::tokenizer_hash;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "tokenizer-hash",
-        count: 64,
+        share: Share::Weight(64),
         specs: BOTH,
         requirements: &["AVP-HASH-014"],
         why: "Any vocabulary hashes as the list of its pairs, ordered by the code points of the tokens.",
@@ -18,7 +19,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "tokenizer-hash-order",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-HASH-017"],
         why: "The order in which tokens come does not change the hash; one other id or one other token does.",

@@ -7,12 +7,13 @@ use super::draft::{BOTH, Draft, Property, ok, part};
 use super::encoding::encode;
 use super::message::Sample;
 use super::random::Random;
+use super::share::Share;
 use crate::case::Dtype;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "decode-volume",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-HDR-016", "AVP-HDR-018"],
         why: "A payload is read to its last byte, however long it is.",
@@ -21,7 +22,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "encode-volume",
-        count: 48,
+        share: Share::Weight(48),
         specs: BOTH,
         requirements: &["AVP-HDR-016", "AVP-HDR-018"],
         why: "A payload is written to its last byte, however long it is.",
@@ -30,7 +31,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "tensor-volume",
-        count: 24,
+        share: Share::Weight(24),
         specs: BOTH,
         requirements: &["AVP-PAY-001", "AVP-PAY-006"],
         why: "A tensor becomes its bytes and back, however many they are.",

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use avp_conformance::{
-    case::{Case, Level},
+    case::{Case, Level, Source},
+    check::{CASES_PER_AREA, FEWER},
     coverage::{Coverage, Tested},
     gate::Exit,
-    requirement::{Catalogue, Requirement},
+    requirement::{Catalogue, Requirement, area_of},
     select::level_of,
     tally::PROFILES,
 };
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     console,
     selection::{self, SelectionArgs},
-    suite,
+    suite::{self, MOST_PER_AREA},
 };
 
 /// What to list.
@@ -38,9 +39,12 @@ pub(super) struct ListArgs {
     /// Requirements with the cases that test them, or the reason why none does
     #[arg(long)]
     coverage: bool,
-    /// Generated cases too
+    /// Generated cases too; areas are always listed with them
     #[arg(long)]
     generated: bool,
+    /// Generated cases an area, as `run` takes it
+    #[arg(long, value_name = "N", default_value_t = CASES_PER_AREA, value_parser = clap::value_parser!(u32).range(..=MOST_PER_AREA))]
+    cases: u32,
     /// One JSON array
     #[arg(long)]
     json: bool,
@@ -52,7 +56,7 @@ enum What {
     Cases,
     /// Requirements, each with its weight and the number of its cases
     Requirements,
-    /// Areas of requirements
+    /// Areas of requirements, with the number of golden vectors and generated cases, each dialect counted
     Areas,
     /// Profiles: sets of areas that an implementation can conform to
     Profiles,
@@ -60,8 +64,11 @@ enum What {
 
 /// Runs it.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
-    let generated = args.generated || args.selection.id.iter().any(|id| id.starts_with("gen"));
-    let all = suite::cases(suite::DEFAULT_SEED, generated)?;
+    let generated = args.generated
+        || args.what == What::Areas
+        || args.selection.id.iter().any(|id| id.starts_with("gen"));
+    let per_area = if generated { args.cases } else { 0 };
+    let all = suite::cases(suite::DEFAULT_SEED, per_area, &args.selection.id)?;
     let profile = args.selection.profile.unwrap_or_else(selection::default_profile);
     let selection = args.selection.selection(profile);
     let cases = selection::apply(&selection, all)?;
@@ -137,6 +144,13 @@ fn area_rows(cases: &[Case]) -> Vec<Row> {
     let tested = tested(cases);
     let row = |area: &avp_conformance::requirement::Area| {
         let here: Vec<_> = tested.iter().filter(|(requirement, _)| requirement.area() == area.code).collect();
+        let of_area = |case: &&Case| case.requirements.iter().any(|id| area_of(id) == area.code);
+        let is_generated = |case: &&Case| matches!(case.source, Source::Generated { .. });
+        let (generated, vectors) = (
+            cases.iter().filter(of_area).filter(is_generated).count(),
+            cases.iter().filter(of_area).filter(|case| !is_generated(case)).count(),
+        );
+        let fewer = FEWER.iter().find(|(code, _)| *code == area.code).map(|(_, why)| *why);
         let mut ids: Vec<&str> = here.iter().flat_map(|(_, cases)| cases.iter().copied()).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -144,12 +158,13 @@ fn area_rows(cases: &[Case]) -> Vec<Row> {
             cells: vec![
                 area.code.clone(),
                 format!("{} of {} requirements", here.len(), area.count),
-                format!("{} cases", ids.len()),
+                format!("{vectors} vectors"),
+                format!("{generated} generated"),
             ],
-            rest: area.title.clone(),
+            rest: fewer.map_or(area.title.clone(), |why| format!("{} ({why})", area.title)),
             value: json!({
                 "code": area.code, "title": area.title, "requirements": area.count, "tested": here.len(),
-                "cases": ids.len(),
+                "cases": ids.len(), "vectors": vectors, "generated": generated, "fewer": fewer,
             }),
         })
     };
@@ -173,7 +188,7 @@ fn coverage_table(cases: &[Case], args: &ListArgs) -> anyhow::Result<Exit> {
     let coverage = Coverage::embedded()?;
     let narrowed = !args.selection.id.is_empty() || !args.selection.skip.is_empty();
     let asked = |id: &str| {
-        let area = avp_conformance::requirement::area_of(id);
+        let area = area_of(id);
         let areas = &args.selection.area;
         (areas.is_empty() || areas.iter().any(|code| code.eq_ignore_ascii_case(area)))
             && (!narrowed || cases.iter().any(|case| case.requirements.iter().any(|tested| tested == id)))

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use avp_conformance::{
     baseline::Baseline,
     case::Case,
+    check::CASES_PER_AREA,
     event::Dissector,
     gate::Exit,
     report::Subject,
@@ -23,7 +24,7 @@ use super::{
     record::Recorder,
     report::{self, Destination, Form},
     selection::{self, SelectionArgs},
-    suite,
+    suite::{self, MOST_PER_AREA},
     target::{Target, TargetArgs},
 };
 
@@ -36,6 +37,7 @@ Examples:
   avp-conformance run -- python3 adapter.py                      your own
   avp-conformance run --url https://agents.example.org            a server that runs, without an adapter
   avp-conformance run --url http://127.0.0.1:8000 --insecure-loopback --token-file token
+  avp-conformance run --cases 20000 --seed random                ten times as many generated cases, and others
   avp-conformance run --area HDR,KV --id 'hdr/magic/**' -- ./mine  some of it
   avp-conformance run --report html=report.html --report sarif=avp.sarif --report junit=junit.xml -- ./mine
 ")]
@@ -81,8 +83,11 @@ pub(super) struct HowArgs {
     /// Decides the order and the generated cases: a number, or `random`
     #[arg(long, value_name = "SEED", default_value_t = suite::DEFAULT_SEED, value_parser = seed)]
     pub(super) seed: u64,
-    /// Only the golden vectors, no generated cases
-    #[arg(long)]
+    /// Generated cases an area, in both dialects together (HTTP has an eighth); more are the same ones and further ones
+    #[arg(long, value_name = "N", default_value_t = CASES_PER_AREA, value_parser = clap::value_parser!(u32).range(..=MOST_PER_AREA))]
+    pub(super) cases: u32,
+    /// Only the golden vectors: the same as --cases 0
+    #[arg(long, conflicts_with = "cases")]
     pub(super) vectors_only: bool,
     /// Most children at a time [default: one a core, if the adapter allows it]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -102,12 +107,20 @@ impl Default for HowArgs {
     fn default() -> Self {
         Self {
             seed: suite::DEFAULT_SEED,
+            cases: CASES_PER_AREA,
             vectors_only: false,
             workers: 0,
             timeout_scale: 1.0,
             max_fail: None,
             force: false,
         }
+    }
+}
+
+impl HowArgs {
+    /// Generated cases an area.
+    fn per_area(&self) -> u32 {
+        if self.vectors_only { 0 } else { self.cases }
     }
 }
 
@@ -123,7 +136,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let target = args.target.resolve()?;
     let profile = profile(args, &target)?;
     let baseline = baseline(args, &target)?;
-    let all = suite::cases(args.how.seed, !args.how.vectors_only)?;
+    let all = suite::cases(args.how.seed, args.how.per_area(), &args.selection.id)?;
     let keys: Vec<String> = all.iter().map(Case::key).collect();
     if let Some(problem) = baseline
         .as_ref()
@@ -206,8 +219,10 @@ fn options<'a>(args: &RunArgs, target: &Target, selection: &Selection, stop: Sto
     options.specs = args.selection.spec.clone();
     options.repeat = target.repeat.clone();
     options.selection = selection.describe();
-    if args.how.vectors_only {
-        options.selection.push("--vectors-only".to_owned());
+    match args.how.per_area() {
+        0 => options.selection.push("--vectors-only".to_owned()),
+        CASES_PER_AREA => {}
+        cases => options.selection.push(format!("--cases {cases}")),
     }
     options.annotate = &Dissector;
     options.stop = stop;

@@ -12,6 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Ended;
 
+/// Most generated cases an area: all cases are held in memory, a few kilobytes each, in every one of 22 areas.
+pub(super) const MOST_PER_AREA: i64 = 100_000;
+
 /// Seed where none is given: a run is the same every time, on every machine.
 pub(super) const DEFAULT_SEED: u64 = 1;
 
@@ -23,12 +26,17 @@ pub(super) fn vectors() -> anyhow::Result<Vec<Case>> {
     })
 }
 
-/// The golden vectors and the cases that are generated from `seed`.
-pub(super) fn cases(seed: u64, generated: bool) -> anyhow::Result<Vec<Case>> {
+/// The golden vectors and the cases that are generated from `seed`, so many an area. A generated case that is `named`
+/// is among them, whatever its index.
+pub(super) fn cases(seed: u64, per_area: u32, named: &[String]) -> anyhow::Result<Vec<Case>> {
     let mut cases = vectors()?;
-    if generated {
-        for spec in [Spec::V02, Spec::V04] {
-            cases.extend(check::generated(spec, seed));
+    for spec in [Spec::V02, Spec::V04] {
+        let from = cases.len();
+        cases.extend(check::generated(spec, seed, per_area));
+        for name in named {
+            let (id, of) = name.split_once('@').unwrap_or((name, spec.as_str()));
+            let is_new = of == spec.as_str() && !cases[from..].iter().any(|case| case.id == id);
+            cases.extend(is_new.then(|| check::generated_case(id, spec, seed)).flatten());
         }
     }
     Ok(cases)

@@ -69,7 +69,7 @@ fn the_budget_is_kept() {
 #[test]
 fn cases_are_made_again_from_their_choices() {
     for spec in [Spec::V02, Spec::V04] {
-        for case in check::generated(spec, 3).iter().step_by(37) {
+        for case in check::generated(spec, 3, 500).iter().step_by(37) {
             let choices = check::choices(&case.id, spec, 3).unwrap();
             assert_eq!(check::from_choices(&case.id, spec, 3, &choices).as_ref(), Some(case));
             let half = check::from_choices(&case.id, spec, 3, &choices[..choices.len() / 2]);

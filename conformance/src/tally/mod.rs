@@ -15,6 +15,7 @@ pub use self::merge::{MergeError, merge};
 pub use self::profile::{PROFILES, Profile, ProfileVerdict, Standing, profile_named};
 use crate::{
     case::Level,
+    check::CASES_PER_AREA,
     event::{AdapterExit, CaseEvent, Event, Probe, RequirementBrief, RunStart, Summary},
     http::{BINDING_OPS, is_peer_op},
     requirement::{Catalogue, Requirement, area_of},
@@ -213,8 +214,10 @@ impl Tally {
 
     /// Whether the run was narrowed by more than areas and dialects, so that no verdict on a profile can be given.
     pub fn is_narrowed(&self) -> bool {
-        self.start.selection.iter().any(|option| {
-            !["--area", "--profile", "--spec"].iter().any(|broad| option.split(' ').next() == Some(broad))
+        self.start.selection.iter().any(|option| match option.split_once(' ') {
+            Some(("--area" | "--profile" | "--spec", _)) => false,
+            Some(("--cases", cases)) => cases.parse().is_ok_and(|cases: u32| cases < CASES_PER_AREA),
+            _ => true,
         })
     }
 

@@ -53,10 +53,14 @@ pub(super) fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
         console::print(&about(requirement, &layout)?)?;
         return Ok(Exit::Ok);
     }
-    let cases = suite::cases(args.seed, args.id.starts_with("gen/"))?;
     let key = args.id.split('#').next().unwrap_or(&args.id);
+    let cases = suite::cases(args.seed, 0, std::slice::from_ref(&key.to_owned()))?;
     let found: Vec<&Case> = cases.iter().filter(|case| case.id == key || case.key() == key).collect();
-    let Some(first) = found.first() else { return Err(unknown(key, &cases)) };
+    let Some(first) = found.first() else {
+        // One case of each property is enough to tell what it may have been.
+        let properties = if key.starts_with("gen/") { suite::cases(args.seed, 1, &[])? } else { Vec::new() };
+        return Err(unknown(key, if properties.is_empty() { &cases } else { &properties }));
+    };
     if let Some(part) = &args.bytes {
         return write_bytes(first, part);
     }
