@@ -161,7 +161,7 @@ fn area_rows(cases: &[Case]) -> Vec<Row> {
                 format!("{vectors} vectors"),
                 format!("{generated} generated"),
             ],
-            rest: fewer.map_or(area.title.clone(), |why| format!("{} ({why})", area.title)),
+            rest: fewer.map_or_else(|| area.title.clone(), |why| format!("{} ({why})", area.title)),
             value: json!({
                 "code": area.code, "title": area.title, "requirements": area.count, "tested": here.len(),
                 "cases": ids.len(), "vectors": vectors, "generated": generated, "fewer": fewer,
