@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::draft::{BOTH, Draft, Property, ok};
 use super::random::Random;
-use super::value::{Node, float};
 use super::share::Share;
+use super::value::{Node, float};
 use crate::oracle::model_hash;
 
 pub(super) const PROPERTIES: &[Property] = &[

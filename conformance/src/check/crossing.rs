@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::draft::{Draft, Property, V04, ok};
 use super::random::Random;
-use super::tiny::Tiny;
 use super::share::{A_MODEL, Share};
+use super::tiny::Tiny;
 use crate::case::Within;
 use crate::oracle::TokenIds;
 use pair::{Pair, Plan};

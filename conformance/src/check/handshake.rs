@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::draft::{BOTH, Draft, Property, ok, part_of};
 use super::random::Random;
-use super::value::plain_value;
 use super::share::Share;
+use super::value::plain_value;
 use crate::oracle::{Identity, Peers, extract_identity, resolve};
 
 pub(super) const PROPERTIES: &[Property] = &[

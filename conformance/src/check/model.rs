@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::draft::{BOTH, Draft, Property, V04, encoded, ok, part, reject};
 use super::random::Random;
-use super::tiny::{Tiny, asking};
 use super::share::{A_MODEL, Share};
+use super::tiny::{Tiny, asking};
 use crate::case::{
     CloseCache, CloseTensor, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, Within,
 };

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::draft::{BOTH, Draft, Property, ok, ok_json, part, part_of};
 use super::random::Random;
-use super::value::plain_value;
 use super::share::Share;
+use super::value::plain_value;
 use crate::oracle::{TextMessage, encode_text_message};
 
 pub(super) const PROPERTIES: &[Property] = &[
