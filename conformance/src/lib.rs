@@ -15,6 +15,7 @@ pub mod gate;
 pub mod glob;
 pub mod http;
 pub mod judge;
+pub mod matrix;
 pub mod oracle;
 pub mod report;
 pub mod requirement;

@@ -7,6 +7,7 @@ mod doctor;
 mod export;
 mod github;
 mod list;
+mod matrix;
 mod merge;
 mod record;
 mod reference;
@@ -62,6 +63,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Put the recorded events of several parts of a run together
     Merge(merge::MergeArgs),
+    /// Put many runs on one page: implementations × areas, release to release, who understands whom
+    Matrix(Box<matrix::MatrixArgs>),
     /// Keep the list of known deviations of an implementation
     #[command(subcommand)]
     Baseline(baseline::BaselineCommand),
@@ -129,6 +132,7 @@ fn dispatch(command: Option<Command>) -> anyhow::Result<Exit> {
         Some(Command::Replay(args)) => replay::replay(&args),
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Merge(args)) => merge::merge(&args),
+        Some(Command::Matrix(args)) => matrix::matrix(&args),
         Some(Command::Baseline(command)) => baseline::baseline(&command),
         Some(Command::Adapter(command)) => adapter::adapter(&command),
         Some(Command::Vectors(command)) => vectors::vectors(&command),

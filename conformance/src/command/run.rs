@@ -119,8 +119,26 @@ impl Default for HowArgs {
 
 impl HowArgs {
     /// Generated cases an area.
-    fn per_area(&self) -> u32 {
+    pub(super) fn per_area(&self) -> u32 {
         if self.vectors_only { 0 } else { self.cases }
+    }
+
+    /// The same for a run. `selection` is how its cases were selected.
+    pub(super) fn options<'a>(&self, mut selection: Vec<String>, stop: StopFlag) -> RunOptions<'a> {
+        match self.per_area() {
+            0 => selection.push("--vectors-only".to_owned()),
+            CASES_PER_AREA => {}
+            cases => selection.push(format!("--cases {cases}")),
+        }
+        let mut options = RunOptions::new(self.seed);
+        options.workers = self.workers;
+        options.timeout_scale = self.timeout_scale;
+        options.probes = if self.force { ProbePolicy::Record } else { ProbePolicy::Stop };
+        options.dumps = Dumps::Missed;
+        options.selection = selection;
+        options.annotate = &Dissector;
+        options.stop = stop;
+        options
     }
 }
 
@@ -205,27 +223,15 @@ fn baseline(args: &RunArgs, target: &Target) -> anyhow::Result<Option<Baseline>>
 }
 
 /// Requirements that a run of everything tests.
-fn scope(cases: &[Case]) -> Vec<String> {
+pub(super) fn scope(cases: &[Case]) -> Vec<String> {
     let ids: BTreeSet<&String> = cases.iter().flat_map(|case| &case.requirements).collect();
     ids.into_iter().cloned().collect()
 }
 
 fn options<'a>(args: &RunArgs, target: &Target, selection: &Selection, stop: StopFlag) -> RunOptions<'a> {
-    let mut options = RunOptions::new(args.how.seed);
-    options.workers = args.how.workers;
-    options.timeout_scale = args.how.timeout_scale;
-    options.probes = if args.how.force { ProbePolicy::Record } else { ProbePolicy::Stop };
-    options.dumps = Dumps::Missed;
+    let mut options = args.how.options(selection.describe(), stop);
     options.specs = args.selection.spec.clone();
     options.repeat = target.repeat.clone();
-    options.selection = selection.describe();
-    match args.how.per_area() {
-        0 => options.selection.push("--vectors-only".to_owned()),
-        CASES_PER_AREA => {}
-        cases => options.selection.push(format!("--cases {cases}")),
-    }
-    options.annotate = &Dissector;
-    options.stop = stop;
     options
 }
 

@@ -12,7 +12,7 @@ pub mod markdown;
 pub mod sarif;
 pub mod text;
 pub mod verdict;
-mod words;
+pub(crate) mod words;
 
 pub use words::spaced;
 

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// The verdict in capitals, and the rest of the sentence.
-pub(super) struct Headline {
-    pub(super) word: &'static str,
-    pub(super) rest: String,
-    pub(super) good: Option<bool>,
+pub(crate) struct Headline {
+    pub(crate) word: &'static str,
+    pub(crate) rest: String,
+    pub(crate) good: Option<bool>,
 }
 
 /// The first line of every report.
-pub(super) fn headline(subject: &Subject<'_>) -> Headline {
+pub(crate) fn headline(subject: &Subject<'_>) -> Headline {
     let tally = subject.tally;
     let name = implementation(&tally.start);
     let dialects = dialects(&tally.start.specs);
@@ -72,7 +72,7 @@ pub(super) fn headline(subject: &Subject<'_>) -> Headline {
 }
 
 /// `avp-python 0.6.2`.
-pub(super) fn implementation(start: &RunStart) -> String {
+pub(crate) fn implementation(start: &RunStart) -> String {
     match start.hello.version.as_str() {
         "" => start.hello.name.clone(),
         version => format!("{} {version}", start.hello.name),
@@ -80,12 +80,12 @@ pub(super) fn implementation(start: &RunStart) -> String {
 }
 
 /// `0.2 and 0.4`.
-pub(super) fn dialects(specs: &[Spec]) -> String {
+pub(crate) fn dialects(specs: &[Spec]) -> String {
     specs.iter().map(|spec| spec.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
 /// `Failures: 2 causes, 5 checks (and 3 that only warn)`.
-pub(super) fn section(subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>]) -> String {
+pub(crate) fn section(subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>]) -> String {
     let all: usize = causes.iter().map(|cause| cause.misses.len()).sum();
     let failures: usize = causes.iter().map(|cause| cause.failures(subject.strict)).sum();
     let told = format!("{title}: {}", count(causes.len(), "cause"));
@@ -99,12 +99,12 @@ pub(super) fn section(subject: &Subject<'_>, title: &str, causes: &[&Cause<'_>])
 }
 
 /// `1 check`, `2 checks`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// `MUST`, `SHOULD`, `MAY`.
-pub(super) fn level(level: Level) -> &'static str {
+pub(crate) fn level(level: Level) -> &'static str {
     match level {
         Level::Must => "MUST",
         Level::Should => "SHOULD",
@@ -113,7 +113,7 @@ pub(super) fn level(level: Level) -> &'static str {
 }
 
 /// How a check ended, in a word.
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "pass",
         Outcome::Fail => "fail",
@@ -125,7 +125,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// A value for people: text as it is, everything else as JSON on one line; no more than `most` characters.
-pub(super) fn value(value: &Value, most: usize) -> String {
+pub(crate) fn value(value: &Value, most: usize) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Null => return String::new(),
@@ -170,7 +170,7 @@ impl serde_json::ser::Formatter for Spaced {
 }
 
 /// At most `most` characters, control characters shown as escapes.
-pub(super) fn shorten(text: &str, most: usize) -> String {
+pub(crate) fn shorten(text: &str, most: usize) -> String {
     let mut short = String::new();
     for (n, c) in text.chars().enumerate() {
         if n == most {
@@ -187,7 +187,7 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
 }
 
 /// What the baseline says about a missed check, or nothing when it says nothing.
-pub(super) fn listed(subject: &Subject<'_>, case: &CaseEvent, check: &Check) -> String {
+pub(crate) fn listed(subject: &Subject<'_>, case: &CaseEvent, check: &Check) -> String {
     let told = |entry: &baseline::Entry| match &entry.issue {
         Some(issue) => format!("{} ({issue})", entry.reason),
         None => entry.reason.clone(),
@@ -223,7 +223,7 @@ pub(super) fn settled(subject: &Subject<'_>, case: &CaseEvent, check: &Check) ->
 }
 
 /// The command that repeats one case.
-pub(super) fn repeat(start: &RunStart, case: &CaseEvent) -> String {
+pub(crate) fn repeat(start: &RunStart, case: &CaseEvent) -> String {
     let mut command = String::from("avp-conformance run");
     let adapter = start.repeat.as_str();
     let own = adapter.starts_with("-- ") || adapter.contains(" -- ");
@@ -241,13 +241,13 @@ pub(super) fn repeat(start: &RunStart, case: &CaseEvent) -> String {
 }
 
 /// The bytes of a part as far as the event carries them.
-pub(super) fn bytes_of(part: &PartDump) -> Vec<u8> {
+pub(crate) fn bytes_of(part: &PartDump) -> Vec<u8> {
     let digits: Vec<u32> = part.hex.chars().map_while(|c| c.to_digit(16)).collect();
     digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
 }
 
 /// `message, 25 bytes`, `k0, f16 [2, 3, 2], 24 bytes`.
-pub(super) fn part(part: &PartDump) -> String {
+pub(crate) fn part(part: &PartDump) -> String {
     let mut text = part.name.clone();
     if let Some(dtype) = &part.dtype {
         text.push_str(&format!(", {dtype}"));
@@ -264,7 +264,7 @@ pub(super) fn step_of<'a>(case: &'a CaseEvent, check: &Check) -> Option<&'a Step
 }
 
 /// The dump of a part with its patched bytes, as text; empty when there is nothing to explain.
-pub(super) fn dump(
+pub(crate) fn dump(
     case: &CaseEvent,
     step: usize,
     part: &PartDump,

@@ -6,6 +6,7 @@ mod black_box;
 mod doctor;
 mod exit_codes;
 mod look_up;
+mod matrix;
 mod project_adapters;
 mod records;
 mod useless;

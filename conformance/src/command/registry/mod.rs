@@ -15,6 +15,7 @@ use avp_conformance::{
 };
 use serde::Deserialize;
 
+pub(super) use self::setup::home;
 use super::{Ended, suite, target::PlaceArgs};
 
 /// How an adapter is set up and started, as its file says.
@@ -29,6 +30,9 @@ pub(super) struct Description {
     #[serde(default)]
     framing: FramingName,
     pub(super) versions: Vec<Version>,
+    /// What its setup downloads, when that is too much to come unasked: `5 GB`.
+    #[serde(default)]
+    pub(super) download: Option<String>,
     #[serde(default)]
     needs: Vec<String>,
     #[serde(default)]
@@ -72,6 +76,11 @@ impl Release {
     /// `name@version`.
     pub(super) fn name(&self) -> String {
         format!("{}@{}", self.description.name, self.version.version)
+    }
+
+    /// Where its sources are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// How it is started.

@@ -20,7 +20,7 @@ pub(super) fn build_folder(release: &Release) -> PathBuf {
 }
 
 /// `AVP_CONFORMANCE_HOME`, or a folder of ours in the user's cache.
-fn home() -> PathBuf {
+pub(in crate::command) fn home() -> PathBuf {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given("AVP_CONFORMANCE_HOME")
         .or_else(|| Some(given("XDG_CACHE_HOME")?.join("avp-conformance")))
