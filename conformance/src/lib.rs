@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod build;
 pub mod case;
 pub mod check;
+pub mod claim;
 pub mod coverage;
 pub mod dissect;
 pub mod event;

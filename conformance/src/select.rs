@@ -99,6 +99,53 @@ impl Selection {
         options
     }
 
+    /// The same from options as [`Self::describe`] writes them, and the options that are none of a selection.
+    pub fn from_described(options: &[String]) -> (Self, Vec<&str>) {
+        let mut selection = Self::default();
+        let mut rest = Vec::new();
+        for option in options {
+            let known = option.split_once(' ').is_some_and(|(name, value)| selection.take(name, value));
+            if !known {
+                rest.push(option.as_str());
+            }
+        }
+        (selection, rest)
+    }
+
+    /// Takes one option, when it is one.
+    fn take(&mut self, name: &str, value: &str) -> bool {
+        let levels = [Level::Must, Level::Should, Level::May];
+        let specs = [Spec::V02, Spec::V04];
+        match name {
+            "--id" => self.run.push(Glob::new(value)),
+            "--skip" => self.skip.push(Glob::new(value)),
+            "--requirement" => self.requirements.push(Glob::new(value)),
+            "--area" => self.areas.push(value.to_owned()),
+            "--level" => match levels.iter().find(|level| level_name(**level) == value) {
+                Some(level) => self.levels.push(*level),
+                None => return false,
+            },
+            "--spec" => match specs.iter().find(|spec| spec.as_str() == value) {
+                Some(spec) => self.specs.push(*spec),
+                None => return false,
+            },
+            "--shard" => {
+                let part = value.split_once('/').and_then(|(index, count)| {
+                    Some(Shard {
+                        index: index.parse().ok()?,
+                        count: count.parse().ok().filter(|count| *count > 0)?,
+                    })
+                });
+                match part {
+                    Some(part) if self.shard.is_none() => self.shard = Some(part),
+                    _ => return false,
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn check(&self, cases: &[Case], catalogue: &Catalogue) -> Result<(), SelectError> {
         if let Some(Shard { index, count }) = self.shard
             && index >= count
@@ -259,6 +306,24 @@ mod tests {
         let requirement = Selection { requirements: vec![Glob::new("AVP-HDR-*")], ..Selection::default() };
         assert_eq!(keys(&requirement).unwrap().len(), 3);
         assert_eq!(requirement.describe(), ["--requirement AVP-HDR-*"]);
+    }
+
+    #[test]
+    fn what_is_described_means_the_same_again() {
+        let selection = Selection {
+            run: vec![Glob::new("hdr"), Glob::new("kv/**")],
+            skip: vec![Glob::new("kv/a b")],
+            requirements: vec![Glob::new("AVP-*")],
+            areas: vec!["HDR".into()],
+            levels: vec![Level::Must, Level::Should],
+            specs: vec![Spec::V04],
+            shard: Some(Shard { index: 1, count: 3 }),
+        };
+        let mut options = selection.describe();
+        options.extend(["--vectors-only", "--shard 1/0", "--level must", "--shard 0/2"].map(str::to_owned));
+        let (again, rest) = Selection::from_described(&options);
+        assert_eq!(again.describe(), selection.describe());
+        assert_eq!(rest, ["--vectors-only", "--shard 1/0", "--level must", "--shard 0/2"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod baseline;
+mod claim;
 mod console;
 mod doctor;
 mod export;
@@ -65,6 +66,10 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Put many runs on one page: implementations × areas, release to release, who understands whom
     Matrix(Box<matrix::MatrixArgs>),
+    /// Write a statement of conformance: the verdict and all that it follows from, in one file
+    Claim(claim::ClaimArgs),
+    /// Check a statement of conformance, offline
+    Verify(claim::VerifyArgs),
     /// Keep the list of known deviations of an implementation
     #[command(subcommand)]
     Baseline(baseline::BaselineCommand),
@@ -133,6 +138,8 @@ fn dispatch(command: Option<Command>) -> anyhow::Result<Exit> {
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Merge(args)) => merge::merge(&args),
         Some(Command::Matrix(args)) => matrix::matrix(&args),
+        Some(Command::Claim(args)) => claim::claim(&args),
+        Some(Command::Verify(args)) => claim::verify(&args),
         Some(Command::Baseline(command)) => baseline::baseline(&command),
         Some(Command::Adapter(command)) => adapter::adapter(&command),
         Some(Command::Vectors(command)) => vectors::vectors(&command),

@@ -14,7 +14,7 @@ pub mod text;
 pub mod verdict;
 pub(crate) mod words;
 
-pub use words::spaced;
+pub use words::{short, spaced};
 
 use crate::{
     baseline::Applied,

@@ -169,6 +169,11 @@ impl serde_json::ser::Formatter for Spaced {
     }
 }
 
+/// Text of others in a sentence: a line of at most 200 characters, control characters shown as escapes.
+pub fn short(text: &str) -> String {
+    shorten(text, 200)
+}
+
 /// At most `most` characters, control characters shown as escapes.
 pub(crate) fn shorten(text: &str, most: usize) -> String {
     let mut short = String::new();

@@ -181,14 +181,9 @@ fn in_dialects(cases: Vec<Case>, specs: &[Spec]) -> (Vec<Case>, usize) {
     (kept, undeclared)
 }
 
-fn run_start(
-    cases: &[Case],
-    launcher: &dyn Launcher,
-    hello: &Hello,
-    specs: Vec<Spec>,
-    undeclared: usize,
-    options: &RunOptions<'_>,
-) -> RunStart {
+/// What a record says of requirements: those that `cases` test, in the order of the catalogue, and those of `scope` that a
+/// narrowed selection leaves out.
+pub fn scope_of(cases: &[Case], specs: &[Spec], scope: &[String]) -> (Vec<RequirementBrief>, Vec<String>) {
     let catalogue = Catalogue::embedded();
     let tested: std::collections::HashSet<&str> =
         cases.iter().flat_map(|case| &case.requirements).map(String::as_str).collect();
@@ -210,7 +205,18 @@ fn run_start(
             .is_none_or(|requirement| requirement.dialects.iter().any(|spec| specs.contains(spec)))
     };
     let left_out = |id: &&String| !tested.contains(id.as_str()) && speaks(id);
-    let unselected = options.scope.iter().filter(left_out).cloned().collect();
+    (requirements, scope.iter().filter(left_out).cloned().collect())
+}
+
+fn run_start(
+    cases: &[Case],
+    launcher: &dyn Launcher,
+    hello: &Hello,
+    specs: Vec<Spec>,
+    undeclared: usize,
+    options: &RunOptions<'_>,
+) -> RunStart {
+    let (requirements, unselected) = scope_of(cases, &specs, &options.scope);
     RunStart {
         version: EVENTS_VERSION,
         suite: env!("CARGO_PKG_VERSION").into(),

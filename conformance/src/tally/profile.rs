@@ -1,6 +1,6 @@
 //! Profiles: named sets of areas that an implementation can conform to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Status, Tally};
 use crate::requirement::area_of;
@@ -63,7 +63,7 @@ impl Profile {
 }
 
 /// What a run says about a profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Every required requirement was verified, and none is broken.

@@ -34,7 +34,7 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
 ];
 
 /// Published and measured messages that recipes are patched from.
-const GOLDENS: &str = include_str!("../../../vectors/goldens.json");
+pub(super) const GOLDENS: &str = include_str!("../../../vectors/goldens.json");
 
 /// The requirements of the protocol.
 pub(super) const REQUIREMENTS: &str = include_str!("../../../vectors/requirements.yaml");

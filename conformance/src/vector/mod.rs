@@ -64,6 +64,21 @@ pub fn cases() -> Result<Vec<Case>, RecipesError> {
     cases_of(&embedded::files(), &Lock::parse(embedded::LOCK)?)
 }
 
+/// SHA-256 over the texts that this binary's vectors and verdicts are made from: recipes, goldens, requirements and the
+/// issued ids.
+pub fn suite_digest() -> String {
+    let mut text = String::new();
+    let rest = [
+        ("goldens.json", embedded::GOLDENS),
+        ("requirements.yaml", embedded::REQUIREMENTS),
+        ("ids.lock", embedded::LOCK),
+    ];
+    for (name, content) in embedded::EMBEDDED.iter().chain(&rest) {
+        text.push_str(&format!("{name} {}\n", digest::Digest::of(content.as_bytes())));
+    }
+    digest::Digest::of(text.as_bytes()).to_string()
+}
+
 /// The cases of these recipe files (name, text), by id, then dialect.
 ///
 /// # Errors

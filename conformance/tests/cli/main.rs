@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what prepares a test may end it too")]
 
 mod black_box;
+mod claims;
 mod doctor;
 mod exit_codes;
 mod look_up;
