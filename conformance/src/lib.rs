@@ -10,6 +10,7 @@ pub mod case;
 pub mod check;
 pub mod claim;
 pub mod coverage;
+pub mod differential;
 pub mod dissect;
 pub mod event;
 pub mod gate;

@@ -4,6 +4,7 @@ mod adapter;
 mod baseline;
 mod claim;
 mod console;
+mod diff;
 mod doctor;
 mod export;
 mod github;
@@ -58,6 +59,8 @@ enum Command {
     Show(show::ShowArgs),
     /// Walk through the first steps of a new adapter, with advice
     Doctor(doctor::DoctorArgs),
+    /// Ask two implementations the same, and tell where they disagree and who is wrong
+    Diff(Box<diff::DiffArgs>),
     /// Run the missed cases of an earlier run again
     Replay(replay::ReplayArgs),
     /// Make a report from recorded events
@@ -134,6 +137,7 @@ fn dispatch(command: Option<Command>) -> anyhow::Result<Exit> {
         Some(Command::List(args)) => list::list(&args),
         Some(Command::Show(args)) => show::show(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
+        Some(Command::Diff(args)) => diff::diff(&args),
         Some(Command::Replay(args)) => replay::replay(&args),
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Merge(args)) => merge::merge(&args),

@@ -273,14 +273,14 @@ pub(super) fn no_verdict(error: Option<RunError>, target: &Target) -> anyhow::Er
 }
 
 /// A number, or a fresh one that the report tells.
-fn seed(text: &str) -> Result<u64, String> {
+pub(super) fn seed(text: &str) -> Result<u64, String> {
     if text == "random" {
         return Ok(avp_conformance::adapter::fresh_id());
     }
     text.parse().map_err(|_| "a seed is a number from 0 to 2^64-1, or `random`".to_owned())
 }
 
-fn factor(text: &str) -> Result<f64, String> {
+pub(super) fn factor(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
         _ => Err("a factor from 0.01 to 1000".to_owned()),

@@ -64,26 +64,42 @@ pub fn bytes(bytes: &[u8]) -> Value {
     })
 }
 
-/// Where two meanings part, as a JSON pointer, and what stands there. `None` when they are the same.
+/// Where two values part, as a JSON pointer, and what stands there. `None` when they are the same.
 pub fn parting(a: &Value, b: &Value) -> Option<(String, Value, Value)> {
-    fn walk(at: &str, a: &Value, b: &Value) -> Option<(String, Value, Value)> {
-        match (a, b) {
-            _ if a == b => None,
-            (Value::Object(left), Value::Object(right)) => {
-                let keys = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key)));
-                keys.into_iter().find_map(|key| {
-                    let value = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                    walk(&format!("{at}/{key}"), &value(left), &value(right))
-                })
-            }
-            (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
-                let mut pairs = left.iter().zip(right).enumerate();
-                pairs.find_map(|(index, (a, b))| walk(&format!("{at}/{index}"), a, b))
-            }
-            // Languages differ in whether they write 4 or 4.0.
-            (Value::Number(left), Value::Number(right)) if super::compare::same_number(left, right) => None,
-            _ => Some((at.to_owned(), a.clone(), b.clone())),
+    parting_but(a, b, &|_, _, _| false)
+}
+
+/// The same, but for places where the values may differ: `free` is told the place and what stands there.
+pub fn parting_but(
+    a: &Value,
+    b: &Value,
+    free: &dyn Fn(&str, &Value, &Value) -> bool,
+) -> Option<(String, Value, Value)> {
+    walk("", a, b, free)
+}
+
+fn walk(
+    at: &str,
+    a: &Value,
+    b: &Value,
+    free: &dyn Fn(&str, &Value, &Value) -> bool,
+) -> Option<(String, Value, Value)> {
+    match (a, b) {
+        _ if a == b => None,
+        (Value::Object(left), Value::Object(right)) => {
+            let mut keys = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key)));
+            keys.find_map(|key| {
+                let value = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                walk(&format!("{at}/{key}"), &value(left), &value(right), free)
+            })
         }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            let mut pairs = left.iter().zip(right).enumerate();
+            pairs.find_map(|(index, (a, b))| walk(&format!("{at}/{index}"), a, b, free))
+        }
+        // Languages differ in whether they write 4 or 4.0.
+        (Value::Number(left), Value::Number(right)) if super::compare::same_number(left, right) => None,
+        _ if free(at, a, b) => None,
+        _ => Some((at.to_owned(), a.clone(), b.clone())),
     }
-    walk("", a, b)
 }

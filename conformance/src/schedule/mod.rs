@@ -3,6 +3,7 @@
 //! One thread a child. A unit of work is a handful of single-step cases that share a window, or one case that wants the
 //! child for itself. Whatever is lost among others is asked again, alone, in a fresh child: only that counts.
 
+mod asker;
 mod attempt;
 mod character;
 mod options;
@@ -18,6 +19,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+pub use self::asker::Asker;
 pub use self::options::{
     CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, ProbePolicy, RunError, RunOptions, Sink, StopFlag,
 };

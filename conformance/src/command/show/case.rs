@@ -53,7 +53,12 @@ pub(super) fn render(case: &Case, layout: &Layout, annotate: &dyn Annotate) -> S
         out.push_str(&format!("\n… and {} more steps\n", case.steps.len() - STEPS));
     }
     if let Some(relation) = &case.relation {
-        let told = if relation.non_increasing {
+        let told = if let Some(joined) = &relation.joined {
+            format!(
+                "the {} of step {} is that of the steps {:?} in a row",
+                relation.at, joined.whole, joined.pieces
+            )
+        } else if relation.non_increasing {
             format!("{} does not grow from step to step", relation.at)
         } else if relation.distinct {
             format!("{} differs in all steps", relation.at)
@@ -69,7 +74,15 @@ pub(super) fn render(case: &Case, layout: &Layout, annotate: &dyn Annotate) -> S
     out
 }
 
-fn one(out: &mut String, case: &Case, index: usize, step: &Step, layout: &Layout, annotate: &dyn Annotate) {
+/// What a step sends, and what is expected of its answer.
+pub(in crate::command) fn one(
+    out: &mut String,
+    case: &Case,
+    index: usize,
+    step: &Step,
+    layout: &Layout,
+    annotate: &dyn Annotate,
+) {
     out.push('\n');
     let which = if case.steps.len() > 1 {
         format!("step {} of {}: ", index + 1, case.steps.len())

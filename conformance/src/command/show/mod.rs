@@ -3,6 +3,8 @@
 mod case;
 mod expectation;
 
+pub(super) use case::one as one_step;
+
 use std::io::Write as _;
 
 use avp_conformance::{
