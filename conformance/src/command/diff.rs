@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use avp_conformance::{
     adapter::Hello,
     check::CASES_PER_AREA,
-    differential::{Differences, Group, Pair, Sort},
+    differential::{Differences, Group, Pair, Sort, Unusable},
     event::Dissector,
     gate::Exit,
     report::{spaced, text::Layout},
@@ -108,10 +108,9 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
     options.timeout_scale = args.timeout_scale;
     options.stop = StopFlag::default();
     run::stop_on_signal(&options.stop)?;
-    let unusable = |(side, error)| {
+    let unusable = |Unusable { side, error }| {
         let target = if side == 'A' { &a } else { &b };
-        let told: anyhow::Error = run::no_verdict(Some(error), target);
-        told.context(format!("implementation {side}"))
+        run::no_verdict(Some(error), target).context(format!("implementation {side}"))
     };
     let mut pair = Pair::new(a.launcher.as_ref(), b.launcher.as_ref(), &options).map_err(&unusable)?;
     let bar = bar(cases.len());

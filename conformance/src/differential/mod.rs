@@ -6,6 +6,7 @@
 
 mod compare;
 mod group;
+mod referee;
 
 use std::collections::HashSet;
 use std::thread;
@@ -37,6 +38,30 @@ const SHRINK_RUNS: usize = 300;
 
 /// The same where one of them hangs: each question costs a time limit, and a fresh child after it.
 const SHRINK_RUNS_OF_HANGS: usize = 12;
+
+/// One of the two can't be asked, or not any more.
+#[derive(Debug, thiserror::Error)]
+#[error("implementation {side}: {error}")]
+pub struct Unusable {
+    /// `A` or `B`.
+    pub side: char,
+    /// What happened.
+    #[source]
+    pub error: RunError,
+}
+
+impl Unusable {
+    fn a(error: RunError) -> Self {
+        Self { side: 'A', error }
+    }
+
+    fn b(error: RunError) -> Self {
+        Self { side: 'B', error }
+    }
+}
+
+/// What both answered to a case, A first.
+type Answers = (Vec<Observed>, Vec<Observed>);
 
 /// What came of two implementations being asked the same.
 #[derive(Clone, Debug, Serialize)]
@@ -91,26 +116,26 @@ impl<'a> Pair<'a> {
     /// Starts a child of each.
     ///
     /// # Errors
-    /// [`RunError`], with the side that can't be used.
+    /// [`Unusable`], with the side that it is about.
     pub fn new(
         a: &'a dyn Launcher,
         b: &'a dyn Launcher,
         options: &'a RunOptions<'a>,
-    ) -> Result<Self, (char, RunError)> {
-        let a = Asker::new(a, options).map_err(|error| ('A', error))?;
-        let b = Asker::new(b, options).map_err(|error| ('B', error))?;
+    ) -> Result<Self, Unusable> {
+        let a = Asker::new(a, options).map_err(Unusable::a)?;
+        let b = Asker::new(b, options).map_err(Unusable::b)?;
         Ok(Self { a, b, varying: Varying::default(), deaths: [0; 2], stop: options.stop.clone() })
     }
 
     /// Asks both all the cases. `progress` is told how many are done.
     ///
     /// # Errors
-    /// [`RunError`], with the side that can't be used any more.
+    /// [`Unusable`], with the side that it is about.
     pub fn differences(
         &mut self,
         cases: Vec<Case>,
         mut progress: impl FnMut(usize),
-    ) -> Result<Differences, (char, RunError)> {
+    ) -> Result<Differences, Unusable> {
         let mut groups = Groups::default();
         let (mut asked, mut parted) = (0, 0);
         let all = cases.len();
@@ -141,15 +166,10 @@ impl<'a> Pair<'a> {
     }
 
     /// Where the answers part, but for places where either of them differs from itself.
-    fn steadily(
-        &mut self,
-        case: &Case,
-        a: &[Observed],
-        b: &[Observed],
-    ) -> Result<Option<Found>, (char, RunError)> {
+    fn steadily(&mut self, case: &Case, a: &[Observed], b: &[Observed]) -> Result<Option<Found>, Unusable> {
         while let Some(found) = judged(case, a, b, &self.varying) {
-            let again_a = self.a.ask(case).map_err(|error| ('A', error))?;
-            let again_b = self.b.ask(case).map_err(|error| ('B', error))?;
+            let again_a = self.a.ask(case).map_err(Unusable::a)?;
+            let again_b = self.b.ask(case).map_err(Unusable::b)?;
             let op = case.steps.get(found.parting.step).map_or("", |step| step.op.as_str());
             let place = group::place(&found.parting.at);
             let varies = |first: &[Observed], again: &[Observed]| {
@@ -166,7 +186,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Asks both some cases, side by side.
-    fn ask(&mut self, cases: &[Case]) -> Result<Vec<(Vec<Observed>, Vec<Observed>)>, (char, RunError)> {
+    fn ask(&mut self, cases: &[Case]) -> Result<Vec<Answers>, Unusable> {
         fn all(asker: &mut Asker<'_>, cases: &[Case]) -> Result<Vec<Vec<Observed>>, RunError> {
             cases.iter().map(|case| asker.ask(case)).collect()
         }
@@ -180,7 +200,7 @@ impl<'a> Pair<'a> {
             Ok(answers) => answers,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        let (a, b) = (answers_a.map_err(|error| ('A', error))?, answers_b.map_err(|error| ('B', error))?);
+        let (a, b) = (answers_a.map_err(Unusable::a)?, answers_b.map_err(Unusable::b)?);
         for (side, deaths, answers) in [('A', 0, &a), ('B', 1, &b)] {
             let deaths = &mut self.deaths[deaths];
             for observed in answers {
@@ -191,7 +211,8 @@ impl<'a> Pair<'a> {
                 };
                 *deaths += 1;
                 if *deaths >= DEATHS_IN_A_ROW {
-                    return Err((side, RunError::Deaths { deaths: *deaths, last: last.clone() }));
+                    let error = RunError::Deaths { deaths: *deaths, last: last.clone() };
+                    return Err(Unusable { side, error });
                 }
             }
         }
@@ -199,7 +220,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Makes the examples of generated cases smaller for as long as both part in the same way.
-    fn shrink(&mut self, groups: &mut Groups) -> Result<(), (char, RunError)> {
+    fn shrink(&mut self, groups: &mut Groups) -> Result<(), Unusable> {
         for (signature, group) in groups.each().take(SHRUNK) {
             let (id, spec) = (group.example.case.id.clone(), group.example.case.spec);
             let Source::Generated { seed, .. } = group.example.case.source else { continue };
@@ -235,16 +256,12 @@ impl<'a> Pair<'a> {
     }
 
     /// Where both part over a case, if it is in that way.
-    fn parts_alike(
-        &mut self,
-        case: &Case,
-        signature: &Signature,
-    ) -> Result<Option<Parting>, (char, RunError)> {
+    fn parts_alike(&mut self, case: &Case, signature: &Signature) -> Result<Option<Parting>, Unusable> {
         if self.a.hello().reason_to_skip(case).is_some() || self.b.hello().reason_to_skip(case).is_some() {
             return Ok(None);
         }
-        let a = self.a.ask(case).map_err(|error| ('A', error))?;
-        let b = self.b.ask(case).map_err(|error| ('B', error))?;
+        let a = self.a.ask(case).map_err(Unusable::a)?;
+        let b = self.b.ask(case).map_err(Unusable::b)?;
         let found = judged(case, &a, &b, &self.varying);
         Ok(found.filter(|found| found.signature == *signature).map(|found| found.parting))
     }
@@ -270,7 +287,7 @@ fn judged(case: &Case, a: &[Observed], b: &[Observed], varying: &Varying) -> Opt
         (true, false) => Sort::WrongA,
         (false, true) => Sort::WrongB,
         (true, true) => Sort::BothWrong,
-        (false, false) => Sort::Silent,
+        (false, false) => referee::sort(case, parting.step, a.observed, b.observed).unwrap_or(Sort::Silent),
     };
     let mut requirements: Vec<String> = Vec::new();
     for check in checks_a.iter().chain(&checks_b).filter(|check| check.missed()) {
@@ -279,6 +296,9 @@ fn judged(case: &Case, a: &[Observed], b: &[Observed], varying: &Varying) -> Opt
                 requirements.push(id.clone());
             }
         }
+    }
+    if requirements.is_empty() && sort != Sort::Silent {
+        requirements.clone_from(&case.requirements);
     }
     let ambiguity = if sort == Sort::Silent { group::ambiguity(case, &parting) } else { None };
     let first = checks_a.iter().chain(&checks_b).find(|check| check.missed());

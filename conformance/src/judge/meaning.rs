@@ -31,14 +31,19 @@ pub fn meaning(answer: &Answer, spec: Spec) -> Option<Value> {
         (vec![message(metadata, parts)], 0)
     } else {
         let written = parts.iter().find(|part| part.name == "message")?;
-        let done = dissect::message(&written.bytes, spec);
-        if !done.faults.is_empty() {
-            return None;
-        }
-        let (metadata, payload) = (done.metadata_json()?, done.payload.as_deref()?);
-        (vec![json!({ "metadata": said(&metadata), "payload": bytes(payload) })], 0)
+        (vec![message_meaning(&written.bytes, spec)?], 0)
     };
     Some(json!({ "messages": Value::Array(messages), "rest": rest }))
+}
+
+/// What the harness's dissector reads in a message, as [`meaning`] has it. `None` when it is malformed.
+pub fn message_meaning(message: &[u8], spec: Spec) -> Option<Value> {
+    let done = dissect::message(message, spec);
+    if !done.faults.is_empty() {
+        return None;
+    }
+    let (metadata, payload) = (done.metadata_json()?, done.payload.as_deref()?);
+    Some(json!({ "metadata": said(&metadata), "payload": bytes(payload) }))
 }
 
 fn message(metadata: &Map<String, Value>, parts: &[Blob]) -> Value {

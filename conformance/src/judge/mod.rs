@@ -17,7 +17,7 @@ mod tests;
 use serde_json::{Value, json};
 
 pub use self::compare::resolve_from;
-pub use self::meaning::{bytes as bytes_meaning, meaning, parting, parting_but};
+pub use self::meaning::{bytes as bytes_meaning, meaning, message_meaning, parting, parting_but};
 
 use crate::adapter::{Answer, Blob, Lost, Request};
 use crate::case::{Case, Expect, Level, Step};
