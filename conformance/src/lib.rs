@@ -17,6 +17,8 @@ pub mod gate;
 pub mod glob;
 pub mod http;
 pub mod judge;
+#[cfg(feature = "libtest")]
+pub mod libtest;
 pub mod matrix;
 pub mod oracle;
 pub mod report;

@@ -28,6 +28,19 @@ pub(super) fn write(
     number: usize,
     cause: &Cause<'_>,
 ) {
+    let first = &cause.misses[0];
+    write_with(out, subject, layout, number, cause, &words::repeat(&subject.tally.start, first.case));
+}
+
+/// The same with another command that repeats the first of its cases.
+pub(super) fn write_with(
+    out: &mut String,
+    subject: &Subject<'_>,
+    layout: &Layout,
+    number: usize,
+    cause: &Cause<'_>,
+    repeat: &str,
+) {
     out.push('\n');
     title(out, subject, layout, number, cause);
     for id in cause.requirements.iter().take(SENTENCES) {
@@ -52,8 +65,7 @@ pub(super) fn write(
         out.push_str(&layout.labelled(2, "baseline", &listed));
     }
     // Never wrapped: it is there to be copied.
-    let repeat = words::repeat(&subject.tally.start, first.case);
-    out.push_str(&format!("  {}{}\n", layout.dim("repeat     "), layout.bold(&repeat)));
+    out.push_str(&format!("  {}{}\n", layout.dim("repeat     "), layout.bold(repeat)));
 }
 
 fn title(out: &mut String, subject: &Subject<'_>, layout: &Layout, number: usize, cause: &Cause<'_>) {

@@ -55,6 +55,17 @@ pub fn render(subject: &Subject<'_>, layout: &Layout, verbose: bool) -> String {
     out
 }
 
+/// The failures alone, every cause in full, with `repeat` as the command that repeats each.
+pub fn failures(subject: &Subject<'_>, layout: &Layout, repeat: &str) -> String {
+    let mut out = String::new();
+    let causes = subject.tally.causes();
+    let failures = causes.iter().filter(|cause| counts(cause.level, subject.strict));
+    for (n, cause) in failures.enumerate() {
+        failure::write_with(&mut out, subject, layout, n + 1, cause, repeat);
+    }
+    out
+}
+
 fn head(out: &mut String, subject: &Subject<'_>, layout: &Layout) {
     let headline = words::headline(subject);
     let word = match headline.good {
