@@ -24,6 +24,7 @@ mod messages;
 #[cfg(feature = "model")]
 mod model;
 mod overlap;
+mod planted;
 mod project;
 mod realign;
 mod relations;
@@ -154,7 +155,8 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let Some(mutant) = all().find(|mutant| mutant.name == name) else {
+    // Planted ones are in no list: they are for generated cases alone.
+    let Some(mutant) = all().chain(planted::MUTANTS).find(|mutant| mutant.name == name) else {
         eprintln!("no mutant is called {name:?}; --list names them");
         return ExitCode::from(2);
     };

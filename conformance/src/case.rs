@@ -359,6 +359,8 @@ pub enum Source {
         /// Index of the case in its property.
         index: u32,
     },
+    /// A failing case of an earlier run, made small and kept.
+    Counterexample,
 }
 
 /// Byte range of a part that a recipe patched, to be marked in reports.

@@ -79,6 +79,8 @@ impl Tested {
                 let name = case.id.rsplit_once('/').map_or(case.id.as_str(), |(name, _)| name);
                 *self.properties.entry(name.to_owned()).or_default() |= refusal;
             }
+            // Of whoever keeps them, not of the suite.
+            Source::Counterexample => {}
         }
     }
 }

@@ -69,7 +69,7 @@ impl Draft {
     pub(super) fn index(&self) -> usize {
         match self.case.source {
             Source::Generated { index, .. } => index as usize,
-            Source::Vector { .. } => 0,
+            Source::Vector { .. } | Source::Counterexample => 0,
         }
     }
 

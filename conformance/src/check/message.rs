@@ -41,9 +41,6 @@ impl Sample {
                 *text = random.text(12);
             }
         }
-        let dimensions = random.below(5);
-        let entries = random.below(4);
-        let size = if random.once_in(16) { random.between(200, 600) } else { random.below(48) };
         let map_id = match random.below(6) {
             5 => format!("vocab:{}", &random.hash()[..16]),
             4 => format!("vocab_overlap:{}", random.between(100, 99_999)),
@@ -60,7 +57,7 @@ impl Sample {
                 _ => 0,
             },
             dtype: random.below(4) as u32,
-            shape: (0..dimensions).map(|_| random.number()).collect(),
+            shape: (0..random.below(5)).map(|_| random.number()).collect(),
             mode: match (random.below(5), spec) {
                 (4, Spec::V02) => 2,
                 (4, Spec::V04) => 1,
@@ -68,8 +65,11 @@ impl Sample {
             },
             confidence: if spec == Spec::V02 && random.once_in(2) { random.below(9) as u8 } else { 0 },
             map_id,
-            extra: (0..entries).map(|i| (format!("{}{i}", random.text(6)), random.text(10))).collect(),
-            payload: random.bytes(size),
+            extra: (0..random.below(4)).map(|i| (format!("{}{i}", random.text(6)), random.text(10))).collect(),
+            payload: {
+                let size = random.length(600);
+                random.bytes(size)
+            },
             compressed: false,
             checksum: false,
         }

@@ -2,7 +2,8 @@
 //!
 //! Everything is made of choices: numbers from 0 to a bound. A case can be recorded as its choices and made again from
 //! fewer or smaller ones, which is how a failing case becomes a small one. So a smaller choice gives a plainer value, 0
-//! the plainest, and past the last choice every one is 0.
+//! the plainest, and past the last choice every one is 0. Marks among the choices keep what follows something of any
+//! length in its place when that becomes shorter.
 
 use crate::build::SplitMix64;
 
@@ -14,12 +15,18 @@ const BYTE_BY_BYTE: usize = 256;
 /// needs so many for one case.
 const PAST_THE_END: usize = 1 << 16;
 
+/// Ends the choices of something of any length. No choice is as large.
+const MARK: u64 = u64::MAX;
+
 /// A generator for one case.
 pub(super) struct Random {
     mix: SplitMix64,
     /// Choices to be made again, in place of random ones.
     given: Option<Vec<u64>>,
-    made: usize,
+    /// The next of them.
+    at: usize,
+    /// How many zeros were drawn where no choice was left.
+    spare: usize,
     recorded: Option<Vec<u64>>,
     /// How many hashes were drawn.
     hashes: u64,
@@ -36,7 +43,7 @@ impl Random {
         let mix = SplitMix64::new(
             mix.next_u64().wrapping_add(u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         );
-        Self { mix, given: None, made: 0, recorded: None, hashes: 0 }
+        Self { mix, given: None, at: 0, spare: 0, recorded: None, hashes: 0 }
     }
 
     /// The same, and its choices are kept.
@@ -57,7 +64,7 @@ impl Random {
     /// Whether what was drawn goes back to the given choices. Otherwise some loop found nothing that fits among the zeros
     /// behind them, and was given random choices to end it.
     pub(super) fn is_faithful(&self) -> bool {
-        self.given.as_ref().is_none_or(|given| self.made <= given.len() + PAST_THE_END)
+        self.spare <= PAST_THE_END
     }
 
     /// A generator whose draws all go back to one choice: for values that are only right as random ones.
@@ -67,10 +74,18 @@ impl Random {
 
     /// One choice, 0 to `most`. Everything is made of these.
     fn choice(&mut self, most: u64) -> u64 {
-        let at = self.made;
-        self.made += 1;
+        let most = most.min(MARK - 1);
         let choice = match &self.given {
-            Some(given) if at < given.len() + PAST_THE_END => given.get(at).copied().unwrap_or(0).min(most),
+            Some(given) if self.spare <= PAST_THE_END => match given.get(self.at) {
+                None | Some(&MARK) => {
+                    self.spare += 1;
+                    0
+                }
+                Some(choice) => {
+                    self.at += 1;
+                    (*choice).min(most)
+                }
+            },
             _ => {
                 let bits = self.mix.next_u64();
                 // The high half of the product: the smaller the bits, the smaller the choice.
@@ -81,6 +96,17 @@ impl Random {
             recorded.push(choice);
         }
         choice
+    }
+
+    /// Ends something of any length: what is drawn from here on goes back to the choices behind the next mark.
+    pub(super) fn mark(&mut self) {
+        if let Some(given) = &self.given {
+            let rest = given.get(self.at..).unwrap_or_default();
+            self.at += rest.iter().position(|choice| *choice == MARK).map_or(rest.len(), |mark| mark + 1);
+        }
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(MARK);
+        }
     }
 
     pub(super) fn u64(&mut self) -> u64 {
@@ -112,7 +138,9 @@ impl Random {
 
     pub(super) fn bytes(&mut self, count: usize) -> Vec<u8> {
         if count <= BYTE_BY_BYTE {
-            return (0..count).map(|_| self.choice(0xff) as u8).collect();
+            let bytes = (0..count).map(|_| self.choice(0xff) as u8).collect();
+            self.mark();
+            return bytes;
         }
         match self.u32() {
             0 => vec![0; count],
@@ -163,13 +191,17 @@ impl Random {
     /// A text of at most `max` characters.
     pub(super) fn text(&mut self, max: usize) -> String {
         let len = self.below(max + 1);
-        (0..len).map(|_| self.character()).collect()
+        let text = (0..len).map(|_| self.character()).collect();
+        self.mark();
+        text
     }
 
     /// A text of ASCII letters and digits, at least one.
     pub(super) fn word(&mut self, max: usize) -> String {
         let len = self.between(1, max);
-        (0..len).map(|_| char::from(self.pick(b"abcdefghijklmnopqrstuvwxyz0123456789"))).collect()
+        let word = (0..len).map(|_| char::from(self.pick(b"abcdefghijklmnopqrstuvwxyz0123456789"))).collect();
+        self.mark();
+        word
     }
 
     /// 64 lower-case hex digits. The plainest are not the same twice: hashes of different things differ.
@@ -211,6 +243,22 @@ mod tests {
             assert_eq!(some(&mut again), first);
             assert!(again.is_faithful());
         }
+    }
+
+    #[test]
+    fn what_follows_a_shorter_text_stays_in_its_place() {
+        let draw = |random: &mut Random| (random.text(9), random.number(), random.text(9), random.u32());
+        let mut random = Random::recording(8, "mark", 0);
+        let first = draw(&mut random);
+        let mut choices = random.into_choices();
+        assert!(first.0.chars().count() > 1, "{first:?}");
+        // One character less, and the choices of the last one left out.
+        choices[0] -= 1;
+        let mark = choices.iter().position(|choice| *choice == MARK).unwrap();
+        choices.remove(mark - 1);
+        let shorter = draw(&mut Random::again(&choices));
+        assert!(shorter.0.chars().count() + 1 == first.0.chars().count());
+        assert_eq!((shorter.1, shorter.2, shorter.3), (first.1, first.2, first.3));
     }
 
     #[test]

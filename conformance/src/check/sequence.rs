@@ -36,6 +36,7 @@ const MESSAGES: usize = 6;
 
 fn decode_sequence(random: &mut Random, draft: &mut Draft) {
     for _ in 0..random.between(1, MESSAGES) {
+        random.mark();
         let sample = plain_or_empty(random, draft);
         let message = sample.message(draft.spec);
         if random.once_in(4) {
@@ -58,6 +59,7 @@ fn decode_sequence(random: &mut Random, draft: &mut Draft) {
 
 fn codec_sequence(random: &mut Random, draft: &mut Draft) {
     for _ in 0..random.between(1, MESSAGES) {
+        random.mark();
         let mut sample = plain_or_empty(random, draft);
         if random.once_in(2) {
             decode(draft, &sample.message(draft.spec), &sample);

@@ -96,6 +96,8 @@ fn again(event: &CaseEvent, vectors: &[Case]) -> Option<Case> {
     match &event.source {
         Source::Generated { seed, .. } => check::generated_case(&event.id, event.spec, *seed),
         Source::Vector { .. } => vectors.iter().find(|case| case.key() == event.key).cloned(),
+        // It lies in a file, which is replayed by its name.
+        Source::Counterexample => None,
     }
 }
 

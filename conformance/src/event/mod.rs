@@ -3,11 +3,13 @@
 //! One event a line, one JSON object an event, told apart by the key `event`. The first is `run.start`, the last is
 //! `summary` or `interrupted`; whoever reads a stream without either has a run that was cut off.
 
+mod counterexample;
 mod dump;
 mod stream;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::counterexample::{Counterexample, Earlier};
 pub use self::dump::{Annotate, AnswerDump, DUMP_BYTES, Dissector, NoAnnotations, PartDump, StepDump};
 pub use self::stream::{EventWriter, ReadError, read_events};
 
@@ -33,6 +35,9 @@ pub enum Event {
     /// One case with all its checks.
     #[serde(rename = "case")]
     Case(Box<CaseEvent>),
+    /// A failing generated case, made small. After the cases.
+    #[serde(rename = "counterexample")]
+    Counterexample(Box<Counterexample>),
     /// A child ended.
     #[serde(rename = "adapter.exit")]
     AdapterExit(AdapterExit),

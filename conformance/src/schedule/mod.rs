@@ -6,14 +6,18 @@
 mod asker;
 mod attempt;
 mod character;
+mod failures;
+mod joined;
 mod options;
 mod plan;
 mod probe;
 mod record;
+mod shrinking;
 mod starter;
 mod tamper;
 mod worker;
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -21,13 +25,17 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::asker::Asker;
 pub use self::options::{
-    CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, ProbePolicy, RunError, RunOptions, Sink, StopFlag,
+    CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, ProbePolicy, RunError, RunOptions, Shrinking, Sink,
+    StopFlag,
 };
+pub use self::shrinking::COUNTEREXAMPLES;
+use self::failures::{Failure, Failures};
 use self::plan::{Plan, Unit};
 use self::probe::{Probed, probe};
 use self::record::Recorder;
+use self::shrinking::Shrinker;
 use self::starter::{Child, Starter};
-use self::worker::{Halt, Worker};
+use self::worker::{Halt, Shared, Worker};
 
 use crate::adapter::{Hello, Launcher};
 use crate::case::{Case, Spec};
@@ -88,35 +96,63 @@ pub fn run(
         sink.event(&Event::Case(Box::new(event)))?;
     }
     let halt = Halt::new(options.stop.clone());
-    let outcome =
-        work(&cases, &plan.units, first, &hello, &starter, &recorder, &halt, &mut summary, sink, options);
+    let failures = Failures::default();
+    let shared = Shared {
+        cases: &cases,
+        hello: &hello,
+        starter: &starter,
+        recorder: &recorder,
+        halt: &halt,
+        failures: &failures,
+        options,
+    };
+    let mut outcome = work(&shared, &plan.units, first, &mut summary, sink);
     summary.children = starter.children();
     summary.duration_ms = record::milliseconds(started.elapsed());
-    finish(summary, outcome, halt, options, sink)
+    if outcome.is_ok() && !halt.failed() {
+        outcome = shrink(&shared, sink).map_err(RunError::Sink);
+    }
+    let failed = halt.into_error();
+    finish(summary, outcome, failed, options, sink)
+}
+
+/// Makes the failing generated cases small, the first of each kind.
+fn shrink(shared: &Shared<'_>, sink: &mut dyn Sink) -> io::Result<()> {
+    let Some(shrinking) = &shared.options.shrink else { return Ok(()) };
+    let mut shrinker = Shrinker::new(shared.cases, shared.hello, shared.starter, shared.options);
+    let known = |failure: &Failure| {
+        let key = shared.cases[failure.case].key();
+        shrinking.known.is_some_and(|known| known(&key, &failure.missed.check))
+    };
+    let failures = shared.failures.in_order();
+    for failure in failures.iter().filter(|failure| !known(failure)).take(COUNTEREXAMPLES) {
+        if shrinking.stop.raised() {
+            break;
+        }
+        if let Some(found) = shrinker.counterexample(failure) {
+            sink.event(&Event::Counterexample(Box::new(found)))?;
+        }
+    }
+    shrinker.close();
+    Ok(())
 }
 
 /// Lets the workers work and passes their events on.
-#[expect(clippy::too_many_arguments, reason = "what one run is made of; a struct of them would be used once")]
 fn work(
-    cases: &[Case],
+    shared: &Shared<'_>,
     units: &[Unit],
     first: Child,
-    hello: &Hello,
-    starter: &Starter<'_>,
-    recorder: &Recorder<'_>,
-    halt: &Halt,
     summary: &mut Summary,
     sink: &mut dyn Sink,
-    options: &RunOptions<'_>,
 ) -> Result<(), RunError> {
+    let halt = shared.halt;
     let next = AtomicUsize::new(0);
     let (sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     thread::scope(|scope| {
         let mut child = Some(first);
-        for _ in 0..workers(options, hello, units.len()) {
+        for _ in 0..workers(shared.options, shared.hello, units.len()) {
             let sender = sender.clone();
-            let mut worker =
-                Worker::new(cases, hello, starter, recorder, halt, sender, child.take(), options);
+            let mut worker = Worker::new(shared, sender, child.take());
             let next = &next;
             scope.spawn(move || {
                 while !halt.halted()
@@ -148,13 +184,13 @@ fn work(
 fn finish(
     mut summary: Summary,
     outcome: Result<(), RunError>,
-    halt: Halt,
+    failed: Option<RunError>,
     options: &RunOptions<'_>,
     sink: &mut dyn Sink,
 ) -> Result<Summary, RunError> {
     outcome?;
     summary.complete = summary.cases == summary.selected;
-    if let Some(error) = halt.into_error() {
+    if let Some(error) = failed {
         summary.stopped = error.to_string();
         sink.event(&Event::Summary(summary))?;
         return Err(error);

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::adapter::Lost;
 use crate::case::Spec;
@@ -47,6 +47,17 @@ pub struct RunOptions<'a> {
     pub annotate: &'a dyn Annotate,
     /// Ends the run soon after it is raised, with a complete event stream.
     pub stop: StopFlag,
+    /// Makes failing generated cases small after the run; `None` leaves them as they are.
+    pub shrink: Option<Shrinking<'a>>,
+}
+
+/// Which failing generated cases are made small.
+#[derive(Clone, Default)]
+pub struct Shrinking<'a> {
+    /// Ends the search soon after it is raised.
+    pub stop: StopFlag,
+    /// Whether a missed check, by the key of its case and its name, is known already and left as it is.
+    pub known: Option<&'a (dyn Fn(&str, &str) -> bool + Sync)>,
 }
 
 impl RunOptions<'_> {
@@ -66,6 +77,7 @@ impl RunOptions<'_> {
             scope: Vec::new(),
             annotate: &crate::event::Dissector,
             stop: StopFlag::default(),
+            shrink: None,
         }
     }
 }
@@ -90,17 +102,25 @@ pub enum Dumps {
 
 /// A flag that a person (or a signal handler) raises to end a run.
 #[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
+pub struct StopFlag {
+    raised: Arc<AtomicBool>,
+    at: Option<Instant>,
+}
 
 impl StopFlag {
+    /// The same flag, which also counts as raised from a moment on.
+    pub fn at(&self, at: Instant) -> Self {
+        Self { raised: self.raised.clone(), at: Some(at) }
+    }
+
     /// Ends the run.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::Release);
+        self.raised.store(true, Ordering::Release);
     }
 
     /// Whether it was raised.
     pub fn raised(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.raised.load(Ordering::Acquire) || self.at.is_some_and(|at| Instant::now() >= at)
     }
 }
 

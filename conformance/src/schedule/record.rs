@@ -29,6 +29,11 @@ impl<'a> Recorder<'a> {
         Self { annotate: options.annotate, dumps: options.dumps }
     }
 
+    /// The same, with these dumps.
+    pub(super) fn showing(options: &RunOptions<'a>, dumps: Dumps) -> Self {
+        Self { dumps, ..Self::new(options) }
+    }
+
     /// The event of a case that is not asked.
     pub(super) fn not_applicable(&self, case: &Case, why: &str) -> CaseEvent {
         event(case, judge::not_applicable(case, why, Catalogue::embedded()))

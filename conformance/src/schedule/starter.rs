@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::failures::Asked;
 use super::{HELLO_LIMIT, RunError, RunOptions};
 use crate::adapter::{Hello, Instance, Launcher, fresh_nonce};
 use crate::case::Spec;
@@ -14,6 +15,8 @@ pub(super) struct Child {
     pub(super) nonce: String,
     /// Cases it has answered.
     pub(super) answered: usize,
+    /// Which, in order.
+    pub(super) asked: Asked,
 }
 
 /// Starts children and counts them.
@@ -41,7 +44,7 @@ impl<'a> Starter<'a> {
         let request = Hello::request(&[Spec::V02, Spec::V04], &nonce);
         let hello = instance.exchange(&request, self.limit).map_err(|lost| format!("hello: {lost}"));
         match hello.and_then(|answer| Hello::parse(&answer)) {
-            Ok(hello) => Ok((Child { instance, nonce, answered: 0 }, hello)),
+            Ok(hello) => Ok((Child { instance, nonce, answered: 0, asked: Asked::default() }, hello)),
             Err(what) => Err(unusable(what, instance.stderr_tail())),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
 use super::attempt::{Attempt, attempt, request_of};
+use super::failures::{Asked, Failures};
 use super::plan::Unit;
 use super::record::{Recorder, tail};
 use super::starter::{Child, Starter, scaled};
@@ -40,6 +41,10 @@ impl Halt {
         self.error.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn failed(&self) -> bool {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn fail(&self, error: RunError) {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.halt();
@@ -57,37 +62,33 @@ impl Halt {
     }
 }
 
+/// What the workers of a run share.
+pub(super) struct Shared<'a> {
+    pub(super) cases: &'a [Case],
+    pub(super) hello: &'a Hello,
+    pub(super) starter: &'a Starter<'a>,
+    pub(super) recorder: &'a Recorder<'a>,
+    pub(super) halt: &'a Halt,
+    pub(super) failures: &'a Failures,
+    pub(super) options: &'a RunOptions<'a>,
+}
+
 /// One thread with one child at a time.
 pub(super) struct Worker<'a> {
-    cases: &'a [Case],
-    window: usize,
-    starter: &'a Starter<'a>,
-    recorder: &'a Recorder<'a>,
-    halt: &'a Halt,
+    shared: &'a Shared<'a>,
     events: SyncSender<Event>,
     child: Option<Child>,
-    options: &'a RunOptions<'a>,
 }
 
 impl<'a> Worker<'a> {
-    #[expect(clippy::too_many_arguments, reason = "what a worker shares with the others, once")]
-    pub(super) fn new(
-        cases: &'a [Case],
-        hello: &Hello,
-        starter: &'a Starter<'a>,
-        recorder: &'a Recorder<'a>,
-        halt: &'a Halt,
-        events: SyncSender<Event>,
-        child: Option<Child>,
-        options: &'a RunOptions<'a>,
-    ) -> Self {
-        Self { cases, window: hello.inflight, starter, recorder, halt, events, child, options }
+    pub(super) fn new(shared: &'a Shared<'a>, events: SyncSender<Event>, child: Option<Child>) -> Self {
+        Self { shared, events, child }
     }
 
     pub(super) fn run(&mut self, unit: &Unit) {
         match unit {
             Unit::Together(indices) => self.together(indices),
-            Unit::Alone(index) => self.alone(&self.cases[*index]),
+            Unit::Alone(index) => self.alone(*index),
         }
     }
 
@@ -99,134 +100,151 @@ impl<'a> Worker<'a> {
     /// Cases in a window. When the child is lost, those that may have been in flight are asked again one by one, and the
     /// rest goes on in a window.
     fn together(&mut self, indices: &[usize]) {
+        let shared = self.shared;
         let mut pending = Vec::with_capacity(indices.len());
-        for case in indices.iter().map(|index| &self.cases[*index]) {
+        for &index in indices {
+            let case = &shared.cases[index];
             match request_of(case, &case.steps[0], &[], None) {
-                Ok(request) => pending.push((case, request)),
+                Ok(request) => pending.push((index, request)),
                 // It takes something from an answer that can't be there; alone, that is what gets recorded.
-                Err(_) => self.alone(case),
+                Err(_) => self.alone(index),
             }
         }
-        let (limit, window) = (scaled(CASE_LIMIT, self.options), self.window);
-        while !pending.is_empty() && !self.halt.halted() {
+        let (limit, window) = (scaled(CASE_LIMIT, shared.options), shared.hello.inflight);
+        while !pending.is_empty() && !shared.halt.halted() {
             let requests: Vec<Request> = pending.iter().map(|(_, request)| request.clone()).collect();
             let Some(child) = self.child() else { return };
             let done = child.instance.exchange_all(&requests, limit, window);
             let mut unanswered = Vec::new();
             let mut judged = Vec::new();
-            for ((case, request), timed) in pending.into_iter().zip(done.answers) {
+            for ((index, request), timed) in pending.into_iter().zip(done.answers) {
                 match timed {
-                    None => unanswered.push((case, request)),
+                    None => unanswered.push((index, request)),
                     Some(timed) => {
                         let reply = Reply::Answered(timed.answer);
                         let observed =
                             Observed { request: Some(request), reply, rss_growth: None, files: None };
-                        judged.push((case, Attempt { observed: vec![observed], took: timed.took }));
+                        judged.push((index, Attempt { observed: vec![observed], took: timed.took }));
                     }
                 }
             }
-            self.answered(judged.len());
-            for (case, attempt) in judged {
-                let stderr = || self.stderr();
-                self.send_case(self.recorder.judged(case, &attempt, stderr));
+            for (index, attempt) in judged {
+                self.judged(index, &attempt);
             }
             let Some(lost) = done.lost else { return };
-            let stderr = self.stderr();
+            let (stderr, before) = (self.stderr(), self.before());
             self.retire(&lost.to_string());
             // Requests go out in order, so only the first of the unanswered can have been in flight.
             let rest = unanswered.split_off(unanswered.len().min(window));
-            self.suspects(unanswered.into_iter().map(|(case, _)| case).collect(), &lost, &stderr);
+            let indices: Vec<usize> = unanswered.into_iter().map(|(index, _)| index).collect();
+            self.suspects(&indices, &lost, &stderr, before);
             pending = rest;
         }
     }
 
     /// A case with the child for itself.
-    fn alone(&mut self, case: &'a Case) {
-        let options = self.options;
+    fn alone(&mut self, index: usize) {
+        let shared = self.shared;
         let Some(child) = self.child() else { return };
-        let attempt = attempt(case, child, options);
-        let stderr = self.stderr();
-        let Some(lost) = attempt.lost().cloned() else {
-            self.answered(1);
-            return self.send_case(self.recorder.judged(case, &attempt, || stderr));
-        };
+        let attempt = attempt(&shared.cases[index], child, shared.options);
+        let Some(lost) = attempt.lost().cloned() else { return self.judged(index, &attempt) };
+        let (stderr, before) = (self.stderr(), self.before());
         self.retire(&lost.to_string());
-        self.suspects(vec![case], &lost, &stderr);
+        self.suspects(&[index], &lost, &stderr, before);
+    }
+
+    /// Judges an answered case and sends what came of it.
+    fn judged(&mut self, index: usize, attempt: &Attempt) {
+        let shared = self.shared;
+        let event = shared.recorder.judged(&shared.cases[index], attempt, || self.stderr());
+        self.send_case(index, event, self.before());
+        self.answered(index);
     }
 
     /// Asks cases again that were in flight when a child was lost, each alone: what counts is what a fresh child does
     /// with it. A death that none of them repeats is not swallowed: it is told of the first, which in a child that
     /// answers in order is the one it was busy with.
-    fn suspects(&mut self, cases: Vec<&'a Case>, lost: &Lost, stderr: &str) {
-        let many = cases.len();
-        let again: Vec<(&Case, Attempt, String)> = cases
-            .into_iter()
-            .map_while(|case| self.confirmed(case).map(|(attempt, stderr)| (case, attempt, stderr)))
+    fn suspects(&mut self, indices: &[usize], lost: &Lost, stderr: &str, before: Option<(Asked, usize)>) {
+        let shared = self.shared;
+        let again: Vec<(usize, Attempt, String, _)> = indices
+            .iter()
+            .map_while(|&index| {
+                self.confirmed(index).map(|(attempt, stderr, before)| (index, attempt, stderr, before))
+            })
             .collect();
-        let whole = again.len() == many;
+        let whole = again.len() == indices.len();
         let explained = matches!(lost, Lost::Timeout { .. })
-            || again.iter().any(|(_, attempt, _)| attempt.lost().is_some());
-        for (index, (case, attempt, own_stderr)) in again.iter().enumerate() {
-            let unexplained = index == 0 && whole && !explained;
-            let stderr = if unexplained { stderr } else { own_stderr };
-            let mut event = self.recorder.judged(case, attempt, || stderr.to_owned());
+            || again.iter().any(|(_, attempt, _, _)| attempt.lost().is_some());
+        for (at, (index, attempt, own_stderr, own_before)) in again.into_iter().enumerate() {
+            let case = &shared.cases[index];
+            let unexplained = at == 0 && whole && !explained;
+            let stderr = if unexplained { stderr } else { &own_stderr };
+            let mut event = shared.recorder.judged(case, &attempt, || stderr.to_owned());
             event.first_try = Some(lost.to_string());
             if unexplained {
-                self.recorder.add_unsteady(&mut event, case, attempt, lost, many, stderr);
+                shared.recorder.add_unsteady(&mut event, case, &attempt, lost, indices.len(), stderr);
             }
-            self.send_case(event);
+            let before = if unexplained { before.clone() } else { own_before };
+            self.send_case(index, event, before);
         }
     }
 
-    /// What comes of a case alone. A loss counts in a child that was asked nothing else before; in one that was, it is
-    /// asked once more. `None` when the run ends.
-    fn confirmed(&mut self, case: &Case) -> Option<(Attempt, String)> {
+    /// What comes of a case alone, and what its child was asked before. A loss counts in a child that was asked nothing else
+    /// before; in one that was, it is asked once more. `None` when the run ends.
+    fn confirmed(&mut self, index: usize) -> Option<(Attempt, String, Option<(Asked, usize)>)> {
+        let shared = self.shared;
         loop {
-            let options = self.options;
-            if self.halt.halted() {
+            if shared.halt.halted() {
                 return None;
             }
             let child = self.child()?;
             let fresh = child.answered == 0;
-            let attempt = attempt(case, child, options);
-            let stderr = self.stderr();
+            let attempt = attempt(&shared.cases[index], child, shared.options);
+            let (stderr, before) = (self.stderr(), self.before());
             let Some(lost) = attempt.lost() else {
-                self.answered(1);
-                return Some((attempt, stderr));
+                self.answered(index);
+                return Some((attempt, stderr, before));
             };
             self.retire(&lost.to_string());
             if fresh {
-                self.halt.died(lost);
-                return Some((attempt, stderr));
+                shared.halt.died(lost);
+                return Some((attempt, stderr, before));
             }
         }
     }
 
-    fn answered(&mut self, count: usize) {
-        if count == 0 {
-            return;
-        }
-        self.halt.answered();
+    fn answered(&mut self, index: usize) {
+        self.shared.halt.answered();
         if let Some(child) = &mut self.child {
-            child.answered += count;
+            child.answered += 1;
+            // Cases are counted in thousands.
+            child.asked.lock().unwrap_or_else(PoisonError::into_inner).push(index as u32);
         }
+    }
+
+    /// What the child was asked so far.
+    fn before(&self) -> Option<(Asked, usize)> {
+        self.child.as_ref().map(|child| (child.asked.clone(), child.answered))
     }
 
     fn stderr(&self) -> String {
         self.child.as_ref().map(|child| child.instance.stderr_tail()).unwrap_or_default()
     }
 
-    fn send_case(&self, event: CaseEvent) {
+    fn send_case(&self, index: usize, event: CaseEvent, before: Option<(Asked, usize)>) {
+        if event.missed() {
+            self.shared.failures.add(index, &self.shared.cases[index], &event, before);
+        }
         self.send(Event::Case(Box::new(event)));
     }
 
     /// The child, a fresh one when there is none.
     fn child(&mut self) -> Option<&mut Child> {
         if self.child.is_none() {
-            match self.starter.start() {
+            match self.shared.starter.start() {
                 Ok((child, _)) => self.child = Some(child),
                 Err(error) => {
-                    self.halt.fail(error);
+                    self.shared.halt.fail(error);
                     return None;
                 }
             }

@@ -4,10 +4,12 @@
 //! plainer case. [`ChoiceTree`] proposes them, as a value tree of proptest that is driven by hand: cases are made and
 //! asked at full speed, and only one that fails is ever turned into a tree.
 
+mod fewest;
 mod tree;
 
 use proptest::strategy::ValueTree as _;
 
+pub use self::fewest::fewest;
 pub use self::tree::{ChoiceTree, Choices};
 
 /// What became of a sequence of choices.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Tally, counts};
 use crate::{
     case::{Level, Source},
-    event::CaseEvent,
+    event::{CaseEvent, Counterexample},
     verdict::{Check, Outcome},
 };
 
@@ -54,6 +54,17 @@ impl Cause<'_> {
 }
 
 impl Tally {
+    /// The smallest case that shows this cause: of those that were made small, the one with the fewest bytes that needs
+    /// nothing before it.
+    pub fn counterexample(&self, cause: &Cause<'_>) -> Option<&Counterexample> {
+        let of_cause = |found: &&Counterexample| {
+            cause.misses.iter().any(|miss| miss.case.key == found.key && miss.check.name == found.check)
+        };
+        let all = self.counterexamples.iter().filter(of_cause);
+        all.filter(|found| found.missed().is_some())
+            .min_by_key(|found| (found.needs.len(), found.bytes_after))
+    }
+
     /// The causes of what was missed, by weight and then by how much they broke. Misses of MAY are no causes.
     ///
     /// A golden vector names the bug that it catches. A generated case only knows the property that broke, so it joins

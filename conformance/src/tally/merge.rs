@@ -1,9 +1,10 @@
 //! The events of several parts of a run → the events of the whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{Tally, TallyError};
-use crate::event::{Event, Summary};
+use crate::event::{Counterexample, Event, Summary};
+use crate::schedule::COUNTEREXAMPLES;
 
 /// Why runs can't be put together.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,7 @@ pub fn merge(parts: impl IntoIterator<Item = Vec<Event>>) -> Result<Vec<Event>, 
     let mut keys = BTreeSet::new();
     let mut events = vec![Event::RunStart(Box::new(start))];
     let mut interrupted = false;
+    let mut counterexamples = Vec::new();
     for tally in tallies {
         events.extend(tally.probes.into_iter().map(Event::Probe));
         for case in tally.cases {
@@ -84,6 +86,7 @@ pub fn merge(parts: impl IntoIterator<Item = Vec<Event>>) -> Result<Vec<Event>, 
             total.add(&case);
             events.push(Event::Case(Box::new(case)));
         }
+        counterexamples.extend(tally.counterexamples);
         events.extend(tally.exits.into_iter().map(Event::AdapterExit));
         let part = tally.summary.unwrap_or_else(|| Summary {
             stopped: "the events of a part were cut off".to_owned(),
@@ -98,8 +101,25 @@ pub fn merge(parts: impl IntoIterator<Item = Vec<Event>>) -> Result<Vec<Event>, 
         }
         interrupted |= tally.interrupted;
     }
+    events.extend(first_of_each(counterexamples).map(|found| Event::Counterexample(Box::new(found))));
     events.push(if interrupted { Event::Interrupted(total) } else { Event::Summary(total) });
     Ok(events)
+}
+
+/// Each part found the first of its own cases; the whole has the first of all, and no more than one run has.
+fn first_of_each(mut found: Vec<Counterexample>) -> impl Iterator<Item = Counterexample> {
+    fn place(found: &Counterexample) -> (&str, u32, &str) {
+        let (id, spec) = found.key.rsplit_once('@').unwrap_or((&found.key, ""));
+        let (property, index) = id.rsplit_once('/').unwrap_or((id, ""));
+        (property, index.parse().unwrap_or_default(), spec)
+    }
+    let kind = |found: &Counterexample| {
+        (place(found).0.to_owned(), found.check.clone(), found.requirements.clone(), found.outcome)
+    };
+    found.sort_by(|a, b| (place(a), &a.check).cmp(&(place(b), &b.check)));
+    let mut seen = HashSet::new();
+    found.retain(|found| seen.insert(kind(found)));
+    found.into_iter().take(COUNTEREXAMPLES)
 }
 
 fn same(number: usize, first: &Tally, other: &Tally) -> Result<(), MergeError> {

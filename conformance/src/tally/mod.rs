@@ -16,7 +16,7 @@ pub use self::profile::{PROFILES, Profile, ProfileVerdict, Standing, profile_nam
 use crate::{
     case::Level,
     check::CASES_PER_AREA,
-    event::{AdapterExit, CaseEvent, Event, Probe, RequirementBrief, RunStart, Summary},
+    event::{AdapterExit, CaseEvent, Counterexample, Event, Probe, RequirementBrief, RunStart, Summary},
     http::{BINDING_OPS, is_peer_op},
     requirement::{Catalogue, Requirement, area_of},
     verdict::{Check, Outcome},
@@ -63,6 +63,8 @@ pub struct Tally {
     pub probes: Vec<Probe>,
     /// In the order of the areas, then by key: the order in which a run asks them is random and says nothing.
     pub cases: Vec<CaseEvent>,
+    /// Failing generated cases made small, in the order in which they were found.
+    pub counterexamples: Vec<Counterexample>,
     /// How children ended.
     pub exits: Vec<AdapterExit>,
     /// `None`: the stream was cut off.
@@ -178,6 +180,7 @@ impl Tally {
             start: *start,
             probes: Vec::new(),
             cases: Vec::new(),
+            counterexamples: Vec::new(),
             exits: Vec::new(),
             summary: None,
             interrupted: false,
@@ -188,6 +191,7 @@ impl Tally {
                 Event::RunStart(_) => return Err(TallyError::SecondStart),
                 Event::Probe(probe) => tally.probes.push(probe),
                 Event::Case(case) => tally.cases.push(*case),
+                Event::Counterexample(found) => tally.counterexamples.push(*found),
                 Event::AdapterExit(exit) => tally.exits.push(exit),
                 Event::Summary(summary) => tally.summary = Some(summary),
                 Event::Interrupted(summary) => {

@@ -58,7 +58,7 @@ impl ManifestWriter {
             .unwrap_or_else(|| Catalogue::embedded().level_of(case.requirements.iter().map(String::as_str)));
         let rev = match case.source {
             Source::Vector { rev } => rev,
-            Source::Generated { .. } => 0,
+            Source::Generated { .. } | Source::Counterexample => 0,
         };
         object([
             ("id", Some(json!(case.id))),

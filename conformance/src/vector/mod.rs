@@ -25,6 +25,7 @@ mod recipe;
 mod sweep;
 mod tamper_form;
 mod vocabulary;
+mod write;
 mod yaml;
 
 use std::io;
@@ -32,15 +33,18 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
+use serde_json::Value;
+
 use crate::case::Case;
 
 use expand::{Expanded, bases, expand};
-use recipe::{Recipe, read_file};
+use recipe::{Recipe, read_file, read_list};
 
 pub use folder::{Difference, Dist, FolderError, Generated, IdChange, VectorFolder};
 pub use lock::{Lock, LockError};
 pub use proof::Disagreement;
 pub use recipe::RecipeError;
+pub use write::{COUNTEREXAMPLE, UnwrittenError, case_of, entry, recipe_of};
 
 /// File beside the recipes that says which requirements no vector tests, and why.
 const EXCLUDED_FILE: &str = "excluded.yaml";
@@ -85,6 +89,13 @@ pub fn suite_digest() -> String {
 /// [`RecipesError`] with everything that is wrong, sorted by file.
 pub fn cases_of(files: &[(String, String)], lock: &Lock) -> Result<Vec<Case>, RecipesError> {
     let recipes = Recipes::read(files);
+    Ok(recipes.expand()?.into_iter().flat_map(|expanded| expanded.into_cases(lock)).collect())
+}
+
+/// The cases of the recipes of one file that were read already.
+fn cases_of_list(file: &str, list: Vec<Value>, lock: &Lock) -> Result<Vec<Case>, RecipesError> {
+    let (recipes, errors) = read_list(file, list);
+    let recipes = Recipes { recipes, errors };
     Ok(recipes.expand()?.into_iter().flat_map(|expanded| expanded.into_cases(lock)).collect())
 }
 

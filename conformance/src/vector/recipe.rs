@@ -68,32 +68,39 @@ pub(crate) struct Recipe {
 
 /// All recipes of a file, and what is wrong with the others.
 pub(crate) fn read_file(file: &str, text: &str) -> (Vec<Recipe>, Vec<RecipeError>) {
-    let mut recipes = Vec::new();
-    let mut errors = Vec::new();
-    let fault = |recipe: &str, error: GrammarError| RecipeError {
+    let whole = |what: String| vec![fault(file, "-", GrammarError { place: String::new(), what })];
+    match json_of_yaml(text) {
+        Ok(Value::Array(list)) => read_list(file, list),
+        Ok(Value::Null) => (Vec::new(), Vec::new()),
+        Ok(_) => (Vec::new(), whole("expected a list of recipes".to_owned())),
+        Err(error) => (Vec::new(), whole(format!("no YAML: {error}"))),
+    }
+}
+
+fn fault(file: &str, recipe: &str, error: GrammarError) -> RecipeError {
+    RecipeError {
         file: file.to_owned(),
         recipe: recipe.to_owned(),
         place: error.place,
         what: error.what,
-    };
-    let whole = |what: String| vec![fault("-", GrammarError { place: String::new(), what })];
-    let list = match json_of_yaml(text) {
-        Ok(Value::Array(list)) => list,
-        Ok(Value::Null) => Vec::new(),
-        Ok(_) => return (recipes, whole("expected a list of recipes".to_owned())),
-        Err(error) => return (recipes, whole(format!("no YAML: {error}"))),
-    };
+    }
+}
+
+/// The same for recipes that were read from their text already.
+pub(crate) fn read_list(file: &str, list: Vec<Value>) -> (Vec<Recipe>, Vec<RecipeError>) {
+    let mut recipes = Vec::new();
+    let mut errors = Vec::new();
     for (index, written) in list.into_iter().enumerate() {
         let name = written.get("id").and_then(Value::as_str);
         let name = name.map_or_else(|| format!("recipe {}", index + 1), str::to_owned);
         match variants(written) {
-            Err(error) => errors.push(fault(&name, error)),
+            Err(error) => errors.push(fault(file, &name, error)),
             Ok(variants) => {
                 for variant in variants {
                     let name = variant.get("id").and_then(Value::as_str).unwrap_or(&name).to_owned();
                     match recipe(file, Value::Object(variant)) {
                         Ok(recipe) => recipes.push(recipe),
-                        Err(error) => errors.push(fault(&name, error)),
+                        Err(error) => errors.push(fault(file, &name, error)),
                     }
                 }
             }

@@ -44,6 +44,7 @@ pub(super) fn render(case: &Case, layout: &Layout, annotate: &dyn Annotate) -> S
     let source = match &case.source {
         Source::Vector { rev } => format!("golden vector, revision {rev}"),
         Source::Generated { seed, index } => format!("generated: seed {seed}, number {index}"),
+        Source::Counterexample => "counterexample of an earlier run".to_owned(),
     };
     out.push_str(&layout.labelled(0, "made from", &source));
     for (index, step) in case.steps.iter().enumerate().take(STEPS) {

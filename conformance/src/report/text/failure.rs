@@ -3,15 +3,18 @@
 use super::{Layout, paint::wrap};
 use crate::{
     dissect::render::Style,
-    event::{AnswerDump, CaseEvent, PartDump, StepDump},
+    event::{AnswerDump, CaseEvent, Counterexample, PartDump, StepDump},
     report::{Subject, words},
     tally::{Cause, Miss},
+    verdict::Check,
 };
 
 /// Most requirements of a cause whose sentence is told.
 const SENTENCES: usize = 3;
 /// Most other checks of a cause that are named.
 const ALSO: usize = 8;
+/// Most earlier messages of a counterexample that are shown.
+const NEEDED: usize = 2;
 /// Most characters of an expected or actual value.
 const VALUE: usize = 600;
 /// Most lines of stderr.
@@ -58,7 +61,10 @@ pub(super) fn write_with(
         out.push_str(&layout.labelled(2, "settled by", &settled));
     }
     out.push('\n');
-    miss(out, layout, first);
+    match subject.tally.counterexample(cause) {
+        Some(found) => counterexample(out, layout, found),
+        None => miss(out, layout, first),
+    }
     also(out, subject, layout, cause);
     let listed = words::listed(subject, first.case, first.check);
     if !listed.is_empty() {
@@ -105,6 +111,45 @@ fn miss(out: &mut String, layout: &Layout, miss: &Miss<'_>) {
         layout.bold(&miss.name()),
         layout.bad(words::outcome(check.outcome))
     ));
+    out.push_str(&told(layout, check));
+    if let Some(first_try) = &case.first_try {
+        out.push_str(&layout.labelled(4, "first try", first_try));
+    }
+    if let Some(step) = words::step_of(case, check) {
+        exchange(out, layout, case, check.step, step);
+    }
+    stderr(out, layout, &case.stderr);
+}
+
+/// The smallest case that misses the same, in place of the one that was drawn.
+fn counterexample(out: &mut String, layout: &Layout, found: &Counterexample) {
+    let case = &*found.minimal;
+    let Some(check) = found.missed() else { return };
+    out.push_str(&format!(
+        "  {}  {}\n",
+        layout.bold(&format!("{}#{}", found.key, found.check)),
+        layout.bad(words::outcome(found.outcome))
+    ));
+    out.push_str(&layout.labelled(4, "smallest", &found.story()));
+    if !found.needs.is_empty() {
+        out.push_str(&layout.labelled(4, "needs", &found.needed()));
+    }
+    // What it needs is shown before it.
+    for earlier in found.needs.iter().take(NEEDED) {
+        if let Some(step) = case.steps.iter().find(|step| step.step == earlier.step) {
+            exchange(out, layout, case, earlier.step, step);
+        }
+    }
+    out.push_str(&told(layout, check));
+    if let Some(step) = words::step_of(case, check) {
+        exchange(out, layout, case, check.step, step);
+    }
+    stderr(out, layout, &case.stderr);
+}
+
+/// What a check says of itself.
+fn told(layout: &Layout, check: &Check) -> String {
+    let mut out = String::new();
     if !check.note.is_empty() {
         out.push_str(&layout.labelled(4, "", &check.note));
     }
@@ -113,13 +158,7 @@ fn miss(out: &mut String, layout: &Layout, miss: &Miss<'_>) {
             out.push_str(&layout.labelled(4, label, &words::value(value, VALUE)));
         }
     }
-    if let Some(first_try) = &case.first_try {
-        out.push_str(&layout.labelled(4, "first try", first_try));
-    }
-    if let Some(step) = words::step_of(case, check) {
-        exchange(out, layout, case, check.step, step);
-    }
-    stderr(out, layout, &case.stderr);
+    out
 }
 
 fn exchange(out: &mut String, layout: &Layout, case: &CaseEvent, index: usize, step: &StepDump) {
