@@ -29,7 +29,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "answers an empty payload with what the last compressed message held",
         tell | asked,
         told | {
-            let compressed = asked.part("message").is_some_and(|message| message.get(3).is_some_and(|f| f & 1 == 1));
+            let compressed =
+                asked.part("message").is_some_and(|message| message.get(3).is_some_and(|f| f & 1 == 1));
             if let Some(payload) = payload(asked, told) {
                 let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
                 if payload.is_empty() {

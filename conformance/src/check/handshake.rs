@@ -117,6 +117,11 @@ fn peers(random: &mut Random, maps: bool) -> Peers {
     if random.once_in(2) && remote.model_family == local.model_family {
         remote.model_family = "gemma".to_owned();
     }
+    // The structures of two models are hardly ever equal by chance.
+    if random.once_in(8) {
+        let Identity { model_family, hidden_dim, num_layers, num_kv_heads, head_dim, .. } = local.clone();
+        remote = Identity { model_family, hidden_dim, num_layers, num_kv_heads, head_dim, ..remote };
+    }
     let mut peers = Peers { local, remote, ..Peers::default() };
     if maps && random.once_in(2) {
         for _ in 0..random.between(1, 3) {

@@ -65,7 +65,9 @@ impl Sample {
             },
             confidence: if spec == Spec::V02 && random.once_in(2) { random.below(9) as u8 } else { 0 },
             map_id,
-            extra: (0..random.below(4)).map(|i| (format!("{}{i}", random.text(6)), random.text(10))).collect(),
+            extra: (0..random.below(4))
+                .map(|i| (format!("{}{i}", random.text(6)), random.text(10)))
+                .collect(),
             payload: {
                 let size = random.length(600);
                 random.bytes(size)

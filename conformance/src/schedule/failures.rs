@@ -11,6 +11,9 @@ use crate::verdict::Outcome;
 /// Cases that a child was asked, in order, by their indices.
 pub(super) type Asked = Arc<Mutex<Vec<u32>>>;
 
+/// What a child was asked before a case: so many of these.
+pub(super) type Before = Option<(Asked, usize)>;
+
 /// The check of a case whose child died, and which passes alone.
 const STEADY: &str = "steady";
 
@@ -53,7 +56,7 @@ pub(super) struct Failure {
     pub(super) case: usize,
     pub(super) missed: Missed,
     /// What its child was asked before it: the cases up to this many.
-    pub(super) before: Option<(Asked, usize)>,
+    pub(super) before: Before,
 }
 
 /// Property, then what was missed.
@@ -67,12 +70,15 @@ pub(super) struct Failures(Mutex<BTreeMap<Group, (Order, Failure)>>);
 
 impl Failures {
     /// Takes what a case missed. `before` is what its child was asked when it failed.
-    pub(super) fn add(&self, index: usize, case: &Case, event: &CaseEvent, before: Option<(Asked, usize)>) {
+    pub(super) fn add(&self, index: usize, case: &Case, event: &CaseEvent, before: Before) {
         let Source::Generated { index: number, .. } = case.source else { return };
-        let Some(property) = case.id.rsplit_once('/').map(|(property, _)| property.to_owned()) else { return };
-        let missed = event.checks.iter().filter(|check| {
-            check.missed() && check.level > Level::May && check.name != MEMORY
-        });
+        let Some(property) = case.id.rsplit_once('/').map(|(property, _)| property.to_owned()) else {
+            return;
+        };
+        let missed = event
+            .checks
+            .iter()
+            .filter(|check| check.missed() && check.level > Level::May && check.name != MEMORY);
         for check in missed {
             let outcome = match check.outcome {
                 _ if check.name == STEADY => Kind::Unsteady,
@@ -80,11 +86,8 @@ impl Failures {
                 Outcome::Timeout => Kind::Timeout,
                 _ => Kind::Fail,
             };
-            let missed = Missed {
-                check: check.name.clone(),
-                requirements: check.requirements.clone(),
-                outcome,
-            };
+            let missed =
+                Missed { check: check.name.clone(), requirements: check.requirements.clone(), outcome };
             let failure = Failure { case: index, missed: missed.clone(), before: before.clone() };
             let order = (number, case.spec);
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

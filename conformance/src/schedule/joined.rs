@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn steps_of_a_sequence_stand_apart_and_those_of_a_round_trip_do_not() {
-        let sequence = (0..20).map(|index| of("decode-sequence", index)).find(|case| case.steps.len() > 2).unwrap();
+        let sequence =
+            (0..20).map(|index| of("decode-sequence", index)).find(|case| case.steps.len() > 2).unwrap();
         assert!(stands_apart(&sequence));
         let small = only(&sequence, &[1]);
         assert_eq!(small.steps, sequence.steps[1..2]);

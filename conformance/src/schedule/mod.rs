@@ -24,15 +24,15 @@ use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::asker::Asker;
-pub use self::options::{
-    CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, ProbePolicy, RunError, RunOptions, Shrinking, Sink,
-    StopFlag,
-};
-pub use self::shrinking::COUNTEREXAMPLES;
 use self::failures::{Failure, Failures};
+pub use self::options::{
+    CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, Known, ProbePolicy, RunError, RunOptions, Shrinking,
+    Sink, StopFlag,
+};
 use self::plan::{Plan, Unit};
 use self::probe::{Probed, probe};
 use self::record::Recorder;
+pub use self::shrinking::COUNTEREXAMPLES;
 use self::shrinking::Shrinker;
 use self::starter::{Child, Starter};
 use self::worker::{Halt, Shared, Worker};

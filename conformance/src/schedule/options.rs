@@ -51,13 +51,16 @@ pub struct RunOptions<'a> {
     pub shrink: Option<Shrinking<'a>>,
 }
 
+/// Says of the key of a case and the name of a check whether it is known that it is missed.
+pub type Known = dyn Fn(&str, &str) -> bool + Sync;
+
 /// Which failing generated cases are made small.
 #[derive(Clone, Default)]
 pub struct Shrinking<'a> {
     /// Ends the search soon after it is raised.
     pub stop: StopFlag,
-    /// Whether a missed check, by the key of its case and its name, is known already and left as it is.
-    pub known: Option<&'a (dyn Fn(&str, &str) -> bool + Sync)>,
+    /// Which missed checks are known already, and left as they are.
+    pub known: Option<&'a Known>,
 }
 
 impl RunOptions<'_> {

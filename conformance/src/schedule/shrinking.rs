@@ -128,8 +128,7 @@ impl<'a> Shrinker<'a> {
         if before.is_empty() || !self.fails(&before, case, missed, In::Fresh) {
             return None;
         }
-        let (left, _) =
-            fewest(before, FRESH_RUNS, |rest| self.fails(rest, case, missed, In::Fresh));
+        let (left, _) = fewest(before, FRESH_RUNS, |rest| self.fails(rest, case, missed, In::Fresh));
         Some(left.into_iter().cloned().collect())
     }
 
@@ -169,10 +168,10 @@ impl<'a> Shrinker<'a> {
             steps.sort_unstable();
             only(&case, &steps)
         };
-        let (rest, _) =
-            fewest(others, FRESH_RUNS, |rest| self.fails(&[], &with(rest), missed, In::Fresh));
+        let (rest, _) = fewest(others, FRESH_RUNS, |rest| self.fails(&[], &with(rest), missed, In::Fresh));
         let small = with(&rest);
-        let earlier = |(step, of): (usize, &usize)| Earlier { step, op: case.steps[*of].op.clone(), key: None };
+        let earlier =
+            |(step, of): (usize, &usize)| Earlier { step, op: case.steps[*of].op.clone(), key: None };
         let needs = rest.iter().filter(|step| **step < failing).enumerate().map(earlier).collect();
         (small, needs)
     }
@@ -221,7 +220,7 @@ impl<'a> Shrinker<'a> {
         let attempt = self.ask(&[], case, In::Fresh)?;
         let checks = judge::judge(case, &attempt.observed, Catalogue::embedded());
         let check = checks.iter().find(|check| check.name == missed.check && check.missed());
-        Some(check.map_or(attempt.observed.len().saturating_sub(1), |check| check.step))
+        Some(check.map_or_else(|| attempt.observed.len().saturating_sub(1), |check| check.step))
     }
 
     /// Whether a case misses the same when these were asked before.
@@ -230,7 +229,10 @@ impl<'a> Shrinker<'a> {
         if stopped || self.losses >= LOSSES || self.hello.reason_to_skip(case).is_some() {
             return false;
         }
-        let quick = Case { timeout_ms: Some(case.timeout_ms.map_or(QUICK_MS, |own| own.min(QUICK_MS))), ..case.clone() };
+        let quick = Case {
+            timeout_ms: Some(case.timeout_ms.map_or(QUICK_MS, |own| own.min(QUICK_MS))),
+            ..case.clone()
+        };
         self.ask(before, &quick, place).is_some_and(|attempt| misses(case, &attempt, missed))
     }
 
@@ -286,7 +288,11 @@ fn size(case: &Case) -> usize {
         PartData::FromStep { .. } => 0,
     };
     let step = |step: &Step| {
-        let args = if step.args.is_empty() { 0 } else { serde_json::to_string(&step.args).map_or(0, |text| text.len()) };
+        let args = if step.args.is_empty() {
+            0
+        } else {
+            serde_json::to_string(&step.args).map_or(0, |text| text.len())
+        };
         args + step.parts.iter().map(bytes).sum::<usize>()
     };
     case.steps.iter().map(step).sum()

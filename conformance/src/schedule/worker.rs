@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
 use super::attempt::{Attempt, attempt, request_of};
-use super::failures::{Asked, Failures};
+use super::failures::{Before, Failures};
 use super::plan::Unit;
 use super::record::{Recorder, tail};
 use super::starter::{Child, Starter, scaled};
@@ -164,7 +164,7 @@ impl<'a> Worker<'a> {
     /// Asks cases again that were in flight when a child was lost, each alone: what counts is what a fresh child does
     /// with it. A death that none of them repeats is not swallowed: it is told of the first, which in a child that
     /// answers in order is the one it was busy with.
-    fn suspects(&mut self, indices: &[usize], lost: &Lost, stderr: &str, before: Option<(Asked, usize)>) {
+    fn suspects(&mut self, indices: &[usize], lost: &Lost, stderr: &str, before: Before) {
         let shared = self.shared;
         let again: Vec<(usize, Attempt, String, _)> = indices
             .iter()
@@ -191,7 +191,7 @@ impl<'a> Worker<'a> {
 
     /// What comes of a case alone, and what its child was asked before. A loss counts in a child that was asked nothing else
     /// before; in one that was, it is asked once more. `None` when the run ends.
-    fn confirmed(&mut self, index: usize) -> Option<(Attempt, String, Option<(Asked, usize)>)> {
+    fn confirmed(&mut self, index: usize) -> Option<(Attempt, String, Before)> {
         let shared = self.shared;
         loop {
             if shared.halt.halted() {
@@ -223,7 +223,7 @@ impl<'a> Worker<'a> {
     }
 
     /// What the child was asked so far.
-    fn before(&self) -> Option<(Asked, usize)> {
+    fn before(&self) -> Before {
         self.child.as_ref().map(|child| (child.asked.clone(), child.answered))
     }
 
@@ -231,7 +231,7 @@ impl<'a> Worker<'a> {
         self.child.as_ref().map(|child| child.instance.stderr_tail()).unwrap_or_default()
     }
 
-    fn send_case(&self, index: usize, event: CaseEvent, before: Option<(Asked, usize)>) {
+    fn send_case(&self, index: usize, event: CaseEvent, before: Before) {
         if event.missed() {
             self.shared.failures.add(index, &self.shared.cases[index], &event, before);
         }

@@ -25,7 +25,8 @@ pub fn fewest<T: Clone>(
             end -= len;
         }
         // Once more with single ones when some went: what they needed may go now too.
-        len = if len == 1 && best.len() < before && !best.is_empty() { 1 } else { len.min(best.len() + 1) / 2 };
+        len =
+            if len == 1 && best.len() < before && !best.is_empty() { 1 } else { len.min(best.len() + 1) / 2 };
     }
     (best, runs)
 }
@@ -48,7 +49,8 @@ mod tests {
     #[test]
     fn what_goes_only_after_something_else_goes_too() {
         // 3 may go only when 1 is gone.
-        let (left, _) = fewest(vec![1, 2, 3], 100, |rest| rest.contains(&2) && (rest.contains(&3) || !rest.contains(&1)));
+        let (left, _) =
+            fewest(vec![1, 2, 3], 100, |rest| rest.contains(&2) && (rest.contains(&3) || !rest.contains(&1)));
         assert_eq!(left, [2]);
     }
 

@@ -78,12 +78,7 @@ pub(crate) fn read_file(file: &str, text: &str) -> (Vec<Recipe>, Vec<RecipeError
 }
 
 fn fault(file: &str, recipe: &str, error: GrammarError) -> RecipeError {
-    RecipeError {
-        file: file.to_owned(),
-        recipe: recipe.to_owned(),
-        place: error.place,
-        what: error.what,
-    }
+    RecipeError { file: file.to_owned(), recipe: recipe.to_owned(), place: error.place, what: error.what }
 }
 
 /// The same for recipes that were read from their text already.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::case::{
-    Case, EncodedExpect, Expect, ExpectPart, Level, Part, PartContent, PartData, Relation, SCRATCH,
-    Source, Step, Tamper,
+    Case, EncodedExpect, Expect, ExpectPart, Level, MEANING, Part, PartContent, PartData, Relation, SCRATCH, Source,
+    Step, Tamper,
 };
 
 use super::digest::{Digest, hex_of};
@@ -41,8 +41,7 @@ pub fn recipe_of(case: &Case) -> Result<Value, UnwrittenError> {
     recipe.insert("id".to_owned(), format!("{COUNTEREXAMPLE}/{}", &name[..NAME]).into());
     // As people expect it: the id first.
     let last = recipe.shift_remove("id");
-    let recipe: Map<String, Value> =
-        last.map(|id| ("id".to_owned(), id)).into_iter().chain(recipe).collect();
+    let recipe: Map<String, Value> = last.map(|id| ("id".to_owned(), id)).into_iter().chain(recipe).collect();
     let recipe = Value::Object(recipe);
     let back = case_of(&recipe).map_err(|error| UnwrittenError::Other(format!(": {error}")))?;
     let same = Case {
@@ -103,7 +102,8 @@ fn step_of(step: &Step) -> Result<Map<String, Value>, UnwrittenError> {
         written.insert("args".to_owned(), Value::Object(step.args.clone()));
     }
     if !step.parts.is_empty() {
-        let parts: Map<String, Value> = step.parts.iter().map(|part| (part.name.clone(), part_of(part))).collect();
+        let parts: Map<String, Value> =
+            step.parts.iter().map(|part| (part.name.clone(), part_of(part))).collect();
         written.insert("in".to_owned(), Value::Object(parts));
     }
     written.insert("expect".to_owned(), expect_of(&step.expect)?);
@@ -182,8 +182,10 @@ fn expect_of(expect: &Expect) -> Result<Value, UnwrittenError> {
             if !should.is_empty() {
                 all.insert("should".to_owned(), Value::Object(should.clone()));
             }
-            let parts: Map<String, Value> =
-                parts.iter().map(|part| Ok((part.name.clone(), content_of(part)?))).collect::<Result<_, _>>()?;
+            let parts: Map<String, Value> = parts
+                .iter()
+                .map(|part| Ok((part.name.clone(), content_of(part)?)))
+                .collect::<Result<_, _>>()?;
             if !parts.is_empty() {
                 all.insert("parts".to_owned(), Value::Object(parts));
             }
@@ -208,7 +210,8 @@ fn content_of(part: &ExpectPart) -> Result<Value, UnwrittenError> {
             json!({"from": {"step": step, "part": part, "sent": sent}})
         }
         PartContent::Near { step, part, within } => {
-            let mut near: Map<String, Value> = within.named().map(|(name, limit)| (name.to_owned(), json!(limit))).collect();
+            let mut near: Map<String, Value> =
+                within.named().map(|(name, limit)| (name.to_owned(), json!(limit))).collect();
             near.insert("from".to_owned(), json!({"step": step, "part": part}));
             json!({ "close": near })
         }
@@ -219,7 +222,9 @@ fn content_of(part: &ExpectPart) -> Result<Value, UnwrittenError> {
             close.insert("data".to_owned(), bytes_of(&tensor.values));
             json!({ "close": close })
         }
-        PartContent::Close(_) => return Err(UnwrittenError::NoWords("a matrix that both sides are multiplied with")),
+        PartContent::Close(_) => {
+            return Err(UnwrittenError::NoWords("a matrix that both sides are multiplied with"));
+        }
         PartContent::Cache(_) => return Err(UnwrittenError::NoWords("a cache that an answer is near to")),
     })
 }
@@ -252,8 +257,8 @@ fn encoded_of(expect: &EncodedExpect) -> Value {
 }
 
 fn relation(relation: &Relation) -> Result<Value, UnwrittenError> {
-    if relation.joined.is_some() {
-        return Err(UnwrittenError::NoWords("messages of several steps that are those of one"));
+    if relation.at == MEANING {
+        return Err(UnwrittenError::NoWords("the meaning of messages in other forms"));
     }
     let mut all = Map::from_iter([("at".to_owned(), json!(relation.at))]);
     if !relation.equal.is_empty() {
@@ -293,7 +298,9 @@ pub fn entry(recipe: &Value, id: &str) -> Result<String, RecipesError> {
                     text.push_str(&format!("    - {}\n", ascii(step)));
                 }
             }
-            Value::String(plain) if key == "id" || key == "bug" => text.push_str(&format!("{key}: {plain}\n")),
+            Value::String(plain) if key == "id" || key == "bug" => {
+                text.push_str(&format!("{key}: {plain}\n"));
+            }
             value => text.push_str(&format!("{key}: {}\n", ascii(value))),
         }
     }

@@ -17,7 +17,10 @@ fn generated_cases_are_written_as_recipes() {
                     let back = case_of(&recipe).unwrap();
                     assert!(back.id.starts_with("counterexample/"), "{}", back.id);
                     assert_eq!((back.steps, back.source), (case.steps, Source::Counterexample));
-                    assert_eq!(recipe_of(&Case { id: "x".into(), ..case_of(&recipe).unwrap() }).unwrap()["id"], recipe["id"]);
+                    assert_eq!(
+                        recipe_of(&Case { id: "x".into(), ..case_of(&recipe).unwrap() }).unwrap()["id"],
+                        recipe["id"]
+                    );
                 }
                 Err(UnwrittenError::NoWords(_)) => {}
                 Err(other) => panic!("{}: {other}", case.key()),
