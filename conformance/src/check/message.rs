@@ -47,6 +47,7 @@ impl Sample {
             3 => format!("{}_{}", &random.hash()[..16], &random.hash()[..16]),
             _ => String::new(),
         };
+        random.mark();
         Self {
             texts,
             hidden_dim: random.number(),

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::case::{
-    Case, EncodedExpect, Expect, ExpectPart, Level, MEANING, Part, PartContent, PartData, Relation, SCRATCH, Source,
-    Step, Tamper,
+    Case, EncodedExpect, Expect, ExpectPart, Level, MEANING, Part, PartContent, PartData, Relation, SCRATCH,
+    Source, Step, Tamper,
 };
 
 use super::digest::{Digest, hex_of};
