@@ -6,12 +6,14 @@
 mod counterexample;
 mod dump;
 mod stream;
+mod ulp;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::counterexample::{Counterexample, Earlier};
 pub use self::dump::{Annotate, AnswerDump, DUMP_BYTES, Dissector, NoAnnotations, PartDump, StepDump};
 pub use self::stream::{EventWriter, ReadError, read_events};
+pub use self::ulp::{ULP_BUCKETS, UlpErrors, add_errors};
 
 use crate::adapter::Hello;
 use crate::case::{Level, PatchedRange, Source, Spec};
@@ -155,6 +157,9 @@ pub struct CaseEvent {
     /// The end of stderr, when a check was missed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// How far its numbers are from the oracle's, where it answered some, whatever the checks say of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ulp: Vec<UlpErrors>,
 }
 
 impl CaseEvent {
@@ -208,6 +213,9 @@ pub struct Summary {
     pub children: usize,
     /// From the first request to the last answer, in milliseconds.
     pub duration_ms: f64,
+    /// How far the numbers of all cases are from the oracle's, by operation and element type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ulp: Vec<UlpErrors>,
 }
 
 /// How many checks ended how.
@@ -243,6 +251,7 @@ impl Summary {
         for check in &case.checks {
             self.checks.add(check.outcome);
         }
+        add_errors(&mut self.ulp, &case.ulp);
         if !case.ran() {
             return;
         }

@@ -13,11 +13,13 @@ mod relation;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod ulp;
 
 use serde_json::{Value, json};
 
 pub use self::compare::resolve_from;
 pub use self::meaning::{bytes as bytes_meaning, meaning, message_meaning, parting, parting_but};
+pub use self::ulp::errors as ulp_errors;
 
 use crate::adapter::{Answer, Blob, Lost, Request};
 use crate::case::{Case, Expect, Level, Step};

@@ -15,15 +15,20 @@ const NOTHING: f64 = 1e-12;
 /// How an answered tensor misses an expected one: what was expected, what is there, and one sentence.
 pub(super) type Miss = (Value, Value, String);
 
+/// The element type of an answered tensor; `None` when numbers are not answered in it.
+pub(super) fn dtype_of(blob: &Blob) -> Option<Dtype> {
+    match blob.dtype.as_deref() {
+        None | Some("f32") => Some(Dtype::F32),
+        Some("f64") => Some(Dtype::F64),
+        Some("f16") => Some(Dtype::F16),
+        Some("bf16") => Some(Dtype::Bf16),
+        Some(_) => None,
+    }
+}
+
 /// What is near to an answered tensor; `None` when it is no tensor of finite numbers.
 pub(super) fn close_to(blob: &Blob, within: Within) -> Option<CloseTensor> {
-    let dtype = match blob.dtype.as_deref() {
-        None | Some("f32") => Dtype::F32,
-        Some("f64") => Dtype::F64,
-        Some("f16") => Dtype::F16,
-        Some("bf16") => Dtype::Bf16,
-        Some(_) => return None,
-    };
+    let dtype = dtype_of(blob)?;
     let shape = blob.shape.clone()?;
     let values = Matrix::of_bytes(dtype, &shape, &blob.bytes)?;
     let finite = values.values.iter().all(|value| value.is_finite());
@@ -33,14 +38,9 @@ pub(super) fn close_to(blob: &Blob, within: Within) -> Option<CloseTensor> {
 /// Compares an answered tensor; `None` when it is near enough.
 pub(super) fn compare(expected: &CloseTensor, blob: &Blob) -> Option<Miss> {
     let miss = |actual: Value, note: String| Some((described(expected), actual, note));
-    let dtype = match blob.dtype.as_deref() {
-        None | Some("f32") => Dtype::F32,
-        Some("f64") => Dtype::F64,
-        Some("f16") => Dtype::F16,
-        Some("bf16") => Dtype::Bf16,
-        Some(other) => {
-            return miss(json!(other), "an element type that numbers are not answered in".to_owned());
-        }
+    let Some(dtype) = dtype_of(blob) else {
+        let note = "an element type that numbers are not answered in".to_owned();
+        return miss(json!(blob.dtype), note);
     };
     if let Some(shape) = &blob.shape
         && *shape != expected.shape

@@ -1,6 +1,6 @@
 //! Events → Markdown, for the summary page of a CI job or a pull request.
 
-use super::{Subject, words};
+use super::{Subject, numbers, words};
 use crate::{
     dissect::render::Style,
     tally::{Cause, Standing, counts},
@@ -44,6 +44,9 @@ pub(super) fn render_with(subject: &Subject<'_>, full: usize) -> String {
         causes.iter().partition(|cause| counts(cause.level, subject.strict));
     section(&mut out, subject, "Failures", &failures, full);
     section(&mut out, subject, "Warnings", &warnings, full);
+    if let Some(summary) = &tally.summary {
+        out.push_str(&numbers::markdown(summary));
+    }
     let not_run = tally.checks().filter(|(_, check)| check.outcome == Outcome::NotApplicable).count();
     let start = &tally.start;
     out.push_str(&format!(

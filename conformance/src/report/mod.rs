@@ -9,6 +9,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+mod numbers;
 pub mod sarif;
 pub mod text;
 pub mod verdict;

@@ -49,6 +49,7 @@ impl<'a> Recorder<'a> {
         let checks = judge::judge(case, &attempt.observed, Catalogue::embedded());
         let mut event = event(case, checks);
         event.duration_ms = milliseconds(attempt.took);
+        event.ulp = judge::ulp_errors(case, &attempt.observed);
         if event.missed() {
             event.stderr = tail(&stderr());
         }
@@ -129,6 +130,7 @@ fn event(case: &Case, mut checks: Vec<Check>) -> CaseEvent {
         steps: Vec::new(),
         patched: Vec::new(),
         stderr: String::new(),
+        ulp: Vec::new(),
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn case(id: &str, requirement: &str, checks: Vec<Check>) -> CaseEvent
         steps: Vec::new(),
         patched: Vec::new(),
         stderr: String::new(),
+        ulp: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ mod paint;
 mod table;
 
 pub use self::paint::{DEFAULT_WIDTH, Layout};
-use super::{Subject, words};
+use super::{Subject, numbers, words};
 use crate::{
     case::Level,
     tally::{Cause, Standing, counts},
@@ -29,6 +29,9 @@ pub fn render(subject: &Subject<'_>, layout: &Layout, verbose: bool) -> String {
     out.push('\n');
     profiles(&mut out, subject, layout);
     notes(&mut out, subject, layout);
+    if let Some(summary) = &subject.tally.summary {
+        out.push_str(&numbers::text(summary, layout, verbose));
+    }
     let causes = subject.tally.causes();
     let (failures, warnings): (Vec<_>, Vec<_>) =
         causes.iter().partition(|cause| counts(cause.level, subject.strict));
