@@ -1,6 +1,6 @@
 //! The matrix as one page that needs nothing else.
 //!
-//! Whatever came from an implementation passes [`escape`]. A policy in the page allows its own style and script by their
+//! Whatever came from an implementation passes `escape`. A policy in the page allows its own style and script by their
 //! sums and nothing else, so that what slips through could still not run.
 
 mod overview;

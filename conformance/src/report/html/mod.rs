@@ -1,7 +1,7 @@
 //! Events → one page that needs nothing else.
 //!
 //! Everything is there without a script: rows are `details` that a browser opens. The script filters them. Whatever an
-//! adapter said passes [`escape`]; a policy in the page allows its own style and script by their sums and nothing else,
+//! adapter said passes `escape`; a policy in the page allows its own style and script by their sums and nothing else,
 //! so that what slips through could still not run.
 
 mod dump;
