@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{dump, escape::escape, short};
 use crate::{
-    event::{AnswerDump, PartDump, StepDump},
+    event::{AnswerDump, CaseEvent, Counterexample, PartDump, StepDump},
     report::{Subject, words},
     tally::Miss,
 };
@@ -21,6 +21,44 @@ const STDERR_LINE: usize = 400;
 const PARTS: usize = 6;
 /// Most other steps of a case that are told, in a line each.
 const STEPS: usize = 16;
+
+/// Most earlier messages of a counterexample that are shown.
+const NEEDED: usize = 4;
+
+/// The smallest case that misses the same as a generated one, with what it needs before it.
+fn smallest(out: &mut String, found: &Counterexample) {
+    let case = &*found.minimal;
+    let Some(check) = found.missed() else { return };
+    out.push_str("<section class=\"smallest\">\n<p class=\"label\">The smallest message that shows it</p>\n");
+    out.push_str(&format!("<p>{}</p>\n", short(&found.story(), SENTENCE)));
+    if !found.needs.is_empty() {
+        out.push_str(&format!("<p class=\"found\">{}</p>\n", short(&found.needed(), SENTENCE)));
+    }
+    if !check.note.is_empty() {
+        out.push_str(&format!("<p class=\"found\">{}</p>\n", short(&check.note, SENTENCE)));
+    }
+    out.push_str("<dl>\n");
+    entry(out, "Expected", &value(&check.expected));
+    entry(out, "Actual", &value(&check.actual));
+    out.push_str("</dl>\n");
+    for earlier in found.needs.iter().take(NEEDED) {
+        if let Some(step) = case.steps.iter().find(|step| step.step == earlier.step) {
+            out.push_str("<p class=\"label\">First</p>\n");
+            exchange(out, case, step);
+        }
+    }
+    if let Some(step) = words::step_of(case, check) {
+        exchange(out, case, step);
+    }
+    stderr(out, &case.stderr);
+    if let Some(recipe) = &found.recipe {
+        out.push_str(&format!(
+            "<details><summary>As a recipe</summary>\n<pre tabindex=\"0\">{}</pre></details>\n",
+            escape(&words::shorten(&words::spaced(recipe), 4 * VALUE))
+        ));
+    }
+    out.push_str("</section>\n");
+}
 
 pub(super) fn write(out: &mut String, subject: &Subject<'_>, miss: &Miss<'_>, anchor: usize) {
     let (case, check) = (miss.case, miss.check);
@@ -48,9 +86,24 @@ pub(super) fn write(out: &mut String, subject: &Subject<'_>, miss: &Miss<'_>, an
         entry(out, "Baseline", &short(&listed, SENTENCE));
     }
     out.push_str("</dl>\n");
+    let small = subject
+        .tally
+        .counterexamples
+        .iter()
+        .find(|found| found.key == case.key && found.check == check.name && found.missed().is_some());
+    if let Some(found) = small {
+        smallest(out, found);
+    }
     if let Some(step) = words::step_of(case, check) {
+        // What was drawn at first matters less than what is left of it.
+        if small.is_some() {
+            out.push_str("<details><summary>As it was generated</summary>\n");
+        }
         others(out, &case.steps, step);
-        exchange(out, miss, step);
+        exchange(out, case, step);
+        if small.is_some() {
+            out.push_str("</details>\n");
+        }
     }
     stderr(out, &case.stderr);
     out.push_str(&format!(
@@ -94,7 +147,7 @@ fn others(out: &mut String, steps: &[StepDump], own: &StepDump) {
     out.push_str("</ol>\n");
 }
 
-fn exchange(out: &mut String, miss: &Miss<'_>, step: &StepDump) {
+fn exchange(out: &mut String, case: &CaseEvent, step: &StepDump) {
     let args = match step.args.is_empty() {
         true => String::new(),
         false => format!(" <code>{}</code>", escape(&words::value(&Value::Object(step.args.clone()), VALUE))),
@@ -103,10 +156,10 @@ fn exchange(out: &mut String, miss: &Miss<'_>, step: &StepDump) {
         "<p class=\"label\">Sent</p>\n<p><code>{}</code>{args}</p>\n",
         short(&step.op, 60)
     ));
-    parts(out, miss, step, &step.parts, true);
+    parts(out, case, step, &step.parts, true);
     let (told, answered) = answer(&step.answer, VALUE);
     out.push_str(&format!("<p class=\"label\">Answered</p>\n<p><code>{}</code></p>\n", escape(&told)));
-    parts(out, miss, step, answered, false);
+    parts(out, case, step, answered, false);
 }
 
 /// An answer on one line, and its parts.
@@ -126,12 +179,12 @@ fn answer(answer: &AnswerDump, most: usize) -> (String, &[PartDump]) {
     }
 }
 
-fn parts(out: &mut String, miss: &Miss<'_>, step: &StepDump, parts: &[PartDump], sent: bool) {
+fn parts(out: &mut String, case: &CaseEvent, step: &StepDump, parts: &[PartDump], sent: bool) {
     // What was patched or can be explained comes first.
     let mut order: Vec<&PartDump> = parts.iter().collect();
     order.sort_by_key(|part| part.fields.is_empty());
     for part in order.iter().take(PARTS) {
-        dump::part(out, miss.case, step.step, part, sent);
+        dump::part(out, case, step.step, part, sent);
     }
     if parts.len() > PARTS {
         out.push_str(&format!(

@@ -132,7 +132,15 @@ impl<'a> Rows<'a> {
     fn missed(&mut self, out: &mut String, missed: &[Miss<'_>]) {
         let mut named = Vec::new();
         let mut full = 0;
-        for miss in missed {
+        // After the plainest, those that were made small: each shows another way to miss it.
+        let small = |miss: &Miss<'_>| {
+            let found = &self.subject.tally.counterexamples;
+            found.iter().any(|found| found.key == miss.case.key && found.check == miss.check.name)
+        };
+        let (first, rest) = missed.split_at(missed.len().min(1));
+        let mut rest: Vec<&Miss<'_>> = rest.iter().collect();
+        rest.sort_by_key(|miss| !small(miss));
+        for miss in first.iter().chain(rest) {
             let name = miss.name();
             if let Some(anchor) = self.told.get(&name) {
                 named.push(format!("<a href=\"#m{anchor}\"><code>{}</code></a>", short(&name, 300)));

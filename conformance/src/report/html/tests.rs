@@ -158,3 +158,35 @@ fn a_miss_of_two_requirements_is_told_once_and_linked_once() {
     assert_eq!(page.matches(&format!("<h5>{name}")).count(), 1);
     assert_eq!(page.matches(&format!("\">{name}</a>")).count(), 1);
 }
+
+#[test]
+fn a_counterexample_is_told_as_the_smallest_message() {
+    let mut cases = sample::cases();
+    let small = cases[3].clone();
+    let drawn = &mut cases[3];
+    drawn.key = "gen/messages/7@0.4".into();
+    drawn.source = crate::case::Source::Generated { seed: 1, index: 7 };
+    let found = crate::event::Counterexample {
+        key: drawn.key.clone(),
+        check: "rejects".into(),
+        outcome: crate::verdict::Outcome::Fail,
+        requirements: vec!["AVP-HDR-019".into()],
+        bytes_before: 4113,
+        bytes_after: 25,
+        runs: 85,
+        settled: true,
+        needs: Vec::new(),
+        minimal: Box::new(small),
+        recipe: Some(serde_json::json!({"id": "</pre><script>"})),
+    };
+    let mut events = sample::stream(sample::start(), cases);
+    events.insert(events.len() - 1, crate::event::Event::Counterexample(Box::new(found)));
+    let page = page(&Tally::new(events).unwrap());
+    assert_well_formed(&page);
+    assert!(
+        page.contains("The smallest message that shows it") && page.contains("from 4,113 to 25 bytes"),
+        "{page}"
+    );
+    assert!(page.contains("As it was generated") && page.contains("As a recipe"));
+    assert_eq!(page.matches("<script").count(), 1);
+}
