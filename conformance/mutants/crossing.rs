@@ -18,6 +18,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
     ),
     mutant!(
+        "crossing-state-made-up",
+        "takes a context without hidden states for one that has them",
+        ask | frame | {
+            if frame.op() == "transfer" {
+                frame.args_mut().remove("restored");
+            }
+        }
+    ),
+    mutant!(
         "crossing-left-out-silently",
         "leaves a context out without a word",
         tell | asked,

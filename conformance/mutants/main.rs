@@ -10,6 +10,7 @@ mod context;
 #[cfg(feature = "model")]
 mod crossing;
 mod decoder;
+mod easy;
 mod encoder;
 mod frame;
 mod handshake;
@@ -140,6 +141,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         model::MUTANTS,
         #[cfg(feature = "model")]
         crossing::MUTANTS,
+        easy::MUTANTS,
         #[cfg(feature = "model")]
         injection::MUTANTS,
     ]

@@ -214,6 +214,44 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             }
         }
     ),
+    mutant!(
+        "model-silent",
+        "warns of nothing",
+        tell | asked,
+        told | {
+            if let Some(ok) = told.ok_mut().filter(|_| matches!(asked.op(), "think" | "generate")) {
+                ok.insert("warnings".to_owned(), json!([]));
+            }
+        }
+    ),
+    mutant!(
+        "model-dtype-not-asked",
+        "runs in the elements that it likes",
+        ask | frame | {
+            if let Some(Value::Object(load)) = frame.args_mut().get_mut("load") {
+                load.remove("dtype");
+            }
+        }
+    ),
+    mutant!(
+        "model-half-on-the-cpu",
+        "runs in two bytes an element wherever it is",
+        ask | frame | {
+            if let Some(Value::Object(load)) = frame.args_mut().get_mut("load") {
+                load.entry("dtype").or_insert("bf16".into());
+            }
+        }
+    ),
+    mutant!(
+        "model-device-not-asked",
+        "says that it runs on a card",
+        tell | asked,
+        told | {
+            if let Some(ok) = told.ok_mut().filter(|_| asked.args().contains_key("load")) {
+                ok.insert("device".to_owned(), "cuda:0".into());
+            }
+        }
+    ),
 ];
 
 /// The steps that a `think` names.

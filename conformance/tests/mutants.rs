@@ -76,6 +76,7 @@ fn ops(name: &str) -> &'static [&'static str] {
         "calibrate" => &["calibrate"],
         "model" => &["think", "generate", "connector_info"],
         "crossing" => &["transfer"],
+        "easy" => &["easy_script"],
         "loophole" => &["encode", "decode"],
         other => panic!("no operations for mutants that start with {other}"),
     }

@@ -145,6 +145,7 @@ class Adapter:
         import avp
 
         import api_ops
+        import easy_ops
         import http_ops
         import kv_ops
         import model_ops
@@ -158,7 +159,8 @@ class Adapter:
         # The flags byte tells the dialect: bit 1 was HYBRID in 0.2 and is HAS_MAP since 0.3.0.
         self.spec = "0.2" if wire_ops.HAS_HYBRID else "0.4"
         modules = (
-            wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, model_ops, transfer_ops, http_ops,
+            wire_ops, talk_ops, kv_ops, realign_ops, rosetta_ops, api_ops, easy_ops, model_ops, transfer_ops,
+            http_ops,
         )
         self.ops = {name: op for module in modules for name, op in module.operations().items()}
         self.features = {name: value for module in modules for name, value in module.features().items()}

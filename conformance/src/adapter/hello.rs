@@ -15,7 +15,7 @@ pub const ACP_VERSION: u64 = 1;
 pub const INFLIGHT_LIMIT: u64 = 64;
 
 /// Features that count as absent unless declared: few implementations have them.
-const OPT_IN: [&str; 15] = [
+const OPT_IN: [&str; 18] = [
     "embedding",
     "auto_dialect",
     "int_keys",
@@ -31,6 +31,9 @@ const OPT_IN: [&str; 15] = [
     "kv_delta",
     "kv_chunked",
     "kv_sparse",
+    "load_options",
+    "transfer_restored",
+    "easy_untyped",
 ];
 
 /// What an adapter says of itself.

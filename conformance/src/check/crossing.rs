@@ -4,7 +4,7 @@ mod pair;
 
 use serde_json::json;
 
-use super::draft::{Draft, Property, V04, ok};
+use super::draft::{Draft, Property, V04, ok, reject};
 use super::random::Random;
 use super::share::{A_MODEL, Share};
 use super::tiny::Tiny;
@@ -66,6 +66,15 @@ pub(super) const PROPERTIES: &[Property] = &[
         why: "Without the flag, a context of another model is left out with a warning, and the text is that of the prompt alone.",
         bug: "transfer-without-flag",
         make: unasked,
+    },
+    Property {
+        name: "model-transfer-restored",
+        count: 4,
+        specs: V04,
+        requirements: &["AVP-API-009"],
+        why: "A cache that came as a message has no last hidden state, and nothing else of it fits another model.",
+        bug: "transfer-without-state",
+        make: restored,
     },
     Property {
         name: "model-transfer-twice",
@@ -145,6 +154,15 @@ fn vectors(random: &mut Random, draft: &mut Draft) {
 fn unasked(random: &mut Random, draft: &mut Draft) {
     let pair = Pair::draw(random, plan(draft, 1));
     pair.ask_alone(draft, json!({"cross_model": false}));
+}
+
+/// An implementation that can put a message between the two models.
+const RESTORED: &str = "transfer_restored";
+
+fn restored(random: &mut Random, draft: &mut Draft) {
+    draft.requires(RESTORED);
+    let pair = Pair::once(random, plan(draft, 1));
+    draft.step("transfer", pair.args(json!({"restored": true})), pair.parts(), reject(&["invalid_argument"]));
 }
 
 fn twice(random: &mut Random, draft: &mut Draft) {

@@ -6,10 +6,12 @@
 
 mod cache;
 mod config;
+mod connector;
 mod context;
 mod crossing;
 mod decoding;
 mod draft;
+mod easy;
 mod encoding;
 mod enumeration;
 mod extension;
@@ -78,6 +80,8 @@ const PROPERTIES: &[&[Property]] = &[
     extension::PROPERTIES,
     model::PROPERTIES,
     crossing::PROPERTIES,
+    connector::PROPERTIES,
+    easy::PROPERTIES,
     resource::PROPERTIES,
     volume::PROPERTIES,
     sequence::PROPERTIES,

@@ -52,6 +52,10 @@ pub(super) fn hello<'a>(request: &Request<'a>) -> Outcome<'a> {
             "cuda": false,
             // Whether a library that runs models is part of this program.
             "engine": cfg!(feature = "model"),
+            "load_options": cfg!(feature = "model"),
+            "transfer_restored": cfg!(feature = "model"),
+            // Types leave no way to say it.
+            "easy_untyped": false,
         },
         "limits": {"max_message": DEFAULT_MAX_MESSAGE},
         "inflight": INFLIGHT,

@@ -271,6 +271,7 @@ pub(super) fn call<'a>(request: &Request<'a>) -> Outcome<'a> {
             Some(Version::Http1) => HttpVersion::Http1,
             Some(Version::Http2) => HttpVersion::Http2,
         },
+        dialect: request.dialect,
         ..ClientOptions::default()
     };
     if let Some(agent_id) = args.agent_id {

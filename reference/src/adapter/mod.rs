@@ -6,6 +6,8 @@
 
 mod answer;
 mod context;
+#[cfg(feature = "model")]
+mod easy;
 mod frame;
 mod handshake;
 mod hashes;

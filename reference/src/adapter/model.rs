@@ -49,6 +49,31 @@ struct Args<'a> {
     rescale: Option<bool>,
     #[serde(default)]
     max_tokens: Option<usize>,
+    /// Where and in which elements the model is to run; numbers are judged on the CPU in float32.
+    #[serde(borrow, default)]
+    load: Option<Load<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Load<'a> {
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    dtype: Option<Cow<'a, str>>,
+}
+
+impl Load<'_> {
+    fn options(&self) -> crate::Result<LoadOptions> {
+        let device = self.device.as_deref().map_or(Ok(Device::Auto), str::parse)?;
+        let dtype = match self.dtype.as_deref() {
+            None => None,
+            Some("f32") => Some(DataType::Float32),
+            Some("f16") => Some(DataType::Float16),
+            Some("bf16") => Some(DataType::BFloat16),
+            Some(other) => return Err(invalid("dtype", "f32, f16 or bf16", other)),
+        };
+        Ok(LoadOptions { device, dtype, quantised: false })
+    }
 }
 
 impl Args<'_> {
@@ -59,7 +84,8 @@ impl Args<'_> {
         let Some(config) = self.config else {
             return Err(invalid("config", "a model: config and weights, or its name", "none"));
         };
-        Ok(Arc::new(load(request, config, "weights")?))
+        let options = self.load.as_ref().map_or(Ok(OPTIONS), Load::options)?;
+        Ok(Arc::new(load_with(request, config, "weights", options)?))
     }
 
     fn prompt(&self) -> crate::Result<Prompt> {
@@ -79,10 +105,19 @@ impl Args<'_> {
 
 /// A model that came along, its weights in the part of that name.
 pub(super) fn load(request: &Request<'_>, config: &RawValue, weights: &str) -> crate::Result<Runtime> {
+    load_with(request, config, weights, OPTIONS)
+}
+
+fn load_with(
+    request: &Request<'_>,
+    config: &RawValue,
+    weights: &str,
+    options: LoadOptions,
+) -> crate::Result<Runtime> {
     let part = request.parts().iter().find(|part| part.name == weights);
     let part = part.ok_or_else(|| invalid("parts", weights, "no such part"))?;
     let weights = Weights::from_file(Bytes::copy_from_slice(part.bytes).into())?;
-    let model = Model::load(ModelConfig::from_text(config.get())?, weights, OPTIONS, &mut |_, _| ())?;
+    let model = Model::load(ModelConfig::from_text(config.get())?, weights, options, &mut |_, _| ())?;
     Ok(Runtime::new(model, None, identity_of(config.get())?, None))
 }
 

@@ -3,8 +3,6 @@
 use super::answer::Outcome;
 #[cfg(feature = "http")]
 use super::http;
-#[cfg(feature = "model")]
-use super::model;
 use super::request::Request;
 #[cfg(feature = "model")]
 use super::transfer;
@@ -12,6 +10,8 @@ use super::{
     context, handshake, hashes, hello, inspect, kv, maps, messages, metrics, process, project, realign,
     sessions, sizes, stores, tensors, text, validation,
 };
+#[cfg(feature = "model")]
+use super::{easy, model};
 
 /// An operation's function.
 pub(super) type Handler = for<'a> fn(&Request<'a>) -> Outcome<'a>;
@@ -90,6 +90,8 @@ const OPS: &[(&str, Handler)] = &[
     ("connector_info", model::connector_info),
     #[cfg(feature = "model")]
     ("transfer", transfer::transfer),
+    #[cfg(feature = "model")]
+    ("easy_script", easy::easy_script),
     #[cfg(feature = "http")]
     ("serve", http::serve),
     #[cfg(feature = "http")]

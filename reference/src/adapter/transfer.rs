@@ -13,8 +13,11 @@ use super::maps::registry;
 use super::model::load;
 use super::request::{Request, invalid};
 use super::rows::with_rows;
-use crate::model::{Connector as _, GenerateOptions, Prompt, Runtime, Sampling, Source, ThinkOptions};
+use crate::model::{
+    Connector as _, Context, GenerateOptions, Prompt, Route, Runtime, Sampling, Source, ThinkOptions,
+};
 use crate::session::Vocabulary;
+use crate::wire::{Encoder, Limits};
 
 /// Most times that one request repeats its transfer.
 const MAX_TIMES: usize = 16;
@@ -40,6 +43,9 @@ struct Args<'a> {
     cache_dir: PathBuf,
     #[serde(default)]
     times: Option<usize>,
+    /// Whether the context goes through a message first.
+    #[serde(default)]
+    restored: bool,
 }
 
 pub(super) fn transfer<'a>(request: &Request<'a>) -> Outcome<'a> {
@@ -58,11 +64,19 @@ pub(super) fn transfer<'a>(request: &Request<'a>) -> Outcome<'a> {
     let target = open(args.config, "weights", args.vocab)?;
     let options = ThinkOptions { steps: args.steps, states: vectors, ..ThinkOptions::default() };
     let thought = source.think(&Prompt::Tokens(args.source_ids), options)?;
+    let context = match args.restored {
+        true => {
+            let message =
+                thought.context.to_bytes(&Encoder::new().dialect(request.dialect), &Route::default())?;
+            Context::from_bytes(&message, Limits::default())?.context
+        }
+        false => thought.context,
+    };
     let mut origins = Vec::new();
     let mut last = None;
     for _ in 0..times {
         let options = GenerateOptions {
-            context: Some(thought.context.clone()),
+            context: Some(context.clone()),
             source: Some(Source(Arc::clone(&source) as _)),
             cross_model: args.cross_model.unwrap_or(true),
             vectors,

@@ -41,9 +41,7 @@ pub use options::{ClientOptions, HttpVersion, Token};
 pub use reply::Reply;
 pub use upload::{Progress, Upload};
 
-use super::binding::{
-    AGENT_HEADER, HEALTH_PATH, MODELS_PATH, TEXT_PATH, TRANSMIT_PATH, VERSION, VERSION_HEADER,
-};
+use super::binding::{AGENT_HEADER, HEALTH_PATH, MODELS_PATH, TEXT_PATH, TRANSMIT_PATH, VERSION_HEADER};
 use super::tls::certificates;
 use crate::error::{Error, ErrorClass, Result, excerpt};
 use crate::session::{TextMessage, fallback::MAX_TEXT_MESSAGE_BYTES};
@@ -107,7 +105,7 @@ impl Client {
             }
         }
         let mut headers = HeaderMap::new();
-        headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
+        headers.insert(VERSION_HEADER, HeaderValue::from_static(options.dialect.as_str()));
         let agent = HeaderValue::from_bytes(options.agent_id.as_bytes()).map_err(|_| {
             refused("agent_id", "a name without control characters", excerpt(&options.agent_id))
         })?;

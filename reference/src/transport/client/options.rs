@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::session::{MapLookup, ModelIdentity, Vocabulary};
+use crate::wire::Dialect;
 
 /// Longest token, in bytes: half of what servers commonly take for all headers.
 const MAX_TOKEN_BYTES: usize = 8 << 10;
@@ -98,6 +99,8 @@ pub struct ClientOptions {
     pub roots: Vec<Vec<u8>>,
     /// Which HTTP.
     pub version: HttpVersion,
+    /// Of which dialect the messages are; every request says so (AVP-HTTP-015).
+    pub dialect: Dialect,
     /// Stored projections of the own model onto others (rule 4 of the handshake).
     pub maps: Option<Arc<dyn MapLookup + Send + Sync>>,
     /// The own and the server's vocabulary, where both are known (rule 5).
@@ -125,6 +128,7 @@ impl Default for ClientOptions {
             insecure_loopback: false,
             roots: Vec::new(),
             version: HttpVersion::Auto,
+            dialect: Dialect::V04,
             maps: None,
             vocabularies: None,
         }
@@ -142,6 +146,7 @@ impl fmt::Debug for ClientOptions {
             .field("insecure_loopback", &self.insecure_loopback)
             .field("roots", &self.roots.len())
             .field("version", &self.version)
+            .field("dialect", &self.dialect)
             .field("maps", &self.maps.is_some())
             .field("vocabularies", &self.vocabularies.is_some())
             .finish_non_exhaustive()
