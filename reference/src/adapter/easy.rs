@@ -212,7 +212,7 @@ pub(super) fn easy_script<'a>(request: &Request<'a>) -> Outcome<'a> {
     let event = |step: &Step<'_>| {
         script
             .run(step)
-            .unwrap_or_else(|error| json!({"error": error.class.as_str(), "detail": error.to_string()}))
+            .unwrap_or_else(|error| json!({"error": error.class.code(), "detail": error.to_string()}))
     };
     let events: Vec<Value> = args.steps.iter().map(event).collect();
     Ok(Answer::new(json!({"events": events})))
