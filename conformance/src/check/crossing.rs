@@ -69,7 +69,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "model-transfer-restored",
-        count: 4,
+        share: Share::Fixed(4, A_MODEL),
         specs: V04,
         requirements: &["AVP-API-009"],
         why: "A cache that came as a message has no last hidden state, and nothing else of it fits another model.",

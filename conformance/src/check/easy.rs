@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::draft::{Draft, Property, V04, ok};
 use super::random::Random;
+use super::share::Share;
 
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "easy-script",
-        count: 32,
+        share: Share::Weight(16),
         specs: V04,
         requirements: &["AVP-STO-006", "AVP-API-013", "AVP-API-017"],
         why: "Models stay loaded until they are let go, contexts stay in the store, and every result says what it took.",
@@ -20,7 +21,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "easy-refusals",
-        count: 24,
+        share: Share::Weight(12),
         specs: V04,
         requirements: &["AVP-STO-005", "AVP-API-014"],
         why: "Among calls that are right, those that are not are refused and leave nothing behind.",
