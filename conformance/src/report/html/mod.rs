@@ -7,6 +7,7 @@
 mod dump;
 mod escape;
 mod miss;
+mod numbers;
 mod overview;
 mod provenance;
 mod requirement;
@@ -47,6 +48,7 @@ pub fn render(subject: &Subject<'_>) -> String {
     overview::causes(&mut main, subject);
     filters(&mut main, subject);
     requirement::Rows::new(subject).write(&mut main);
+    numbers::write(&mut main, subject.tally);
     overview::not_run(&mut main, subject);
     provenance::write(&mut main, subject);
     contents(&mut out, &main);
@@ -56,12 +58,13 @@ pub fn render(subject: &Subject<'_>) -> String {
 
 /// Links to the sections that there are.
 fn contents(out: &mut String, main: &str) {
-    const SECTIONS: [(&str, &str); 7] = [
+    const SECTIONS: [(&str, &str); 8] = [
         ("profiles", "Profiles"),
         ("areas", "Areas"),
         ("failures", "Failures"),
         ("warnings", "Warnings"),
         ("requirements", "Requirements"),
+        ("numbers", "Numeric errors"),
         ("not-run", "Not run"),
         ("provenance", "Provenance"),
     ];
