@@ -42,7 +42,7 @@ pub(super) fn write(out: &mut String, tally: &Tally) {
 fn row(out: &mut String, errors: &UlpErrors) {
     let exact = errors.buckets.first().copied().unwrap_or_default() as f64 / errors.total().max(1) as f64;
     let within = match errors.within(0.99) {
-        Some(units) if units == 0.0 => "exact".to_owned(),
+        Some(0.0) => "exact".to_owned(),
         Some(units) => format!("{units} ULP"),
         None => "more".to_owned(),
     };
