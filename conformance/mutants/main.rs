@@ -5,6 +5,7 @@
 //! when one survives.
 
 mod api;
+mod appetite;
 mod calibrate;
 mod context;
 #[cfg(feature = "model")]
@@ -137,6 +138,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         calibrate::MUTANTS,
         loophole::MUTANTS,
         relations::MUTANTS,
+        appetite::MUTANTS,
         #[cfg(feature = "model")]
         model::MUTANTS,
         #[cfg(feature = "model")]

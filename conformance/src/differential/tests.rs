@@ -45,7 +45,7 @@ fn expect(ok: Value) -> Expect {
 }
 
 fn seen(reply: Reply) -> Vec<Observed> {
-    vec![Observed { request: None, reply, rss_growth: None, files: None }]
+    vec![Observed { request: None, reply, rss_growth: None, took: None, files: None }]
 }
 
 fn ok(content: Value, payload: &[u8]) -> Vec<Observed> {

@@ -15,6 +15,8 @@ mod tensor;
 mod tests;
 mod ulp;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 pub use self::compare::resolve_from;
@@ -42,8 +44,26 @@ pub struct Observed {
     pub reply: Reply,
     /// Growth of the peak memory in bytes, where it was asked for and could be measured.
     pub rss_growth: Option<u64>,
+    /// How long the answer took, where that is judged.
+    pub took: Option<Took>,
     /// Paths in the case's own folder after the step, where it was asked for and could be read.
     pub files: Option<Vec<String>>,
+}
+
+/// The time of an answer that must come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// From the request to the answer.
+    pub time: Duration,
+    /// How long it may take on this machine.
+    pub limit: Duration,
+}
+
+impl Took {
+    /// Whether it took too long.
+    pub fn too_long(self) -> bool {
+        self.time > self.limit
+    }
 }
 
 /// What came back.
@@ -169,6 +189,7 @@ impl Bench<'_> {
             && matches!(observed.reply, Reply::Answered(_))
         {
             checks.push(self.memory(index, limit, observed.rss_growth));
+            checks.extend(observed.took.map(|took| self.time(index, took)));
         }
         if let Some(patterns) = &step.files
             && matches!(observed.reply, Reply::Answered(_))
@@ -205,6 +226,23 @@ impl Bench<'_> {
             outcome: if growth <= limit_mib * 1024 * 1024 { Outcome::Pass } else { Outcome::Fail },
             expected: format!("peak memory grows by at most {limit_mib} MiB").into(),
             actual: mib(growth).into(),
+            ..check
+        }
+    }
+}
+
+/// How long it took.
+impl Bench<'_> {
+    fn time(&self, index: usize, took: Took) -> Check {
+        let check = self.check(index, "time");
+        if !took.too_long() {
+            return check;
+        }
+        Check {
+            outcome: Outcome::Fail,
+            expected: format!("an answer within {:?}", took.limit).into(),
+            actual: format!("{:.2} s", took.time.as_secs_f64()).into(),
+            note: "what is claimed was worked through, or something of that size, before the answer".into(),
             ..check
         }
     }

@@ -14,10 +14,15 @@ use super::{CASE_LIMIT, RunOptions};
 use crate::adapter::{Blob, Lost, Request};
 use crate::case::{Case, PartData, SCRATCH, Step};
 use crate::http::{Peer, is_peer_op};
-use crate::judge::{Observed, Reply, resolve_from};
+use crate::judge::{Observed, Reply, Took, resolve_from};
 
 /// Most files of a case's own folder that are listed: a case asks for a handful.
 const MAX_FILES: usize = 1000;
+
+/// How long an answer may take to what only claims to be large, unless half of the case's own time limit is less. Whoever
+/// looks at the claim answers in microseconds, an interpreter in milliseconds, and what may be inflated until a limit of
+/// 64 MiB in a tenth of a second; whoever works through what is claimed needs seconds.
+pub const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What came of a case in one child.
 #[derive(Debug)]
@@ -33,6 +38,11 @@ impl Attempt {
             Reply::Lost(lost) => Some(lost),
             Reply::Answered(_) | Reply::NotSent(_) => None,
         }
+    }
+
+    /// Whether an answer came, and took longer than it may.
+    pub(super) fn slow(&self) -> bool {
+        self.observed.iter().any(|seen| seen.took.is_some_and(Took::too_long))
     }
 }
 
@@ -57,7 +67,7 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
             Ok(request) => request,
             Err(why) => {
                 let reply = Reply::NotSent(why);
-                observed.push(Observed { request: None, reply, rss_growth: None, files: None });
+                observed.push(Observed { request: None, reply, rss_growth: None, took: None, files: None });
                 break;
             }
         };
@@ -65,6 +75,7 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
             child.instance.reset_peak();
             child.instance.peak_rss()
         });
+        let asked = Instant::now();
         let reply = if is_peer_op(&request.op) {
             let taken = peer.answer(&request, &child.instance.stderr_tail());
             taken.map_or_else(Reply::NotSent, Reply::Answered)
@@ -75,6 +86,9 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
             }
             reply.map_or_else(Reply::Lost, Reply::Answered)
         };
+        let time = asked.elapsed();
+        let took =
+            step.rss_growth_mib.map(|_| Took { time, limit: limit.min(scaled(AT_ONCE * 2, options)) / 2 });
         let after = before.and_then(|_| child.instance.peak_rss());
         let rss_growth = after.zip(before).map(|(after, before)| after.saturating_sub(before));
         let over = !matches!(reply, Reply::Answered(_));
@@ -83,7 +97,7 @@ pub(super) fn attempt(case: &Case, child: &mut Child, options: &RunOptions<'_>) 
             let mut files = Vec::new();
             list_files(folder.path(), "", &mut files).ok().map(|()| files)
         });
-        observed.push(Observed { request: Some(request), reply, rss_growth, files });
+        observed.push(Observed { request: Some(request), reply, rss_growth, took, files });
         if over {
             break;
         }

@@ -24,6 +24,7 @@ use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::asker::Asker;
+pub use self::attempt::AT_ONCE;
 use self::failures::{Failure, Failures};
 pub use self::options::{
     CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, Known, ProbePolicy, RunError, RunOptions, Shrinking,

@@ -103,8 +103,13 @@ fn random_message(child: &mut Child, of: &MessageQuestions, limit: Duration) -> 
             return Probe { name, passed: Some(false), note: format!("a message made up now: {lost}") };
         }
     };
-    let observed =
-        Observed { request: Some(request), reply: Reply::Answered(answer), rss_growth: None, files: None };
+    let observed = Observed {
+        request: Some(request),
+        reply: Reply::Answered(answer),
+        rss_growth: None,
+        took: None,
+        files: None,
+    };
     let checks = judge::judge(&of.message.case(of.spec), &[observed], Catalogue::embedded());
     let missed = checks.iter().find(|check| check.missed());
     let note = match missed {
@@ -245,7 +250,7 @@ mod tests {
                 let payload = message.payload.clone();
                 let parts = vec![Blob { name: "payload".into(), dtype: None, shape: None, bytes: payload }];
                 let reply = Reply::Answered(Answer::Ok { ok, parts });
-                let observed = Observed { request: None, reply, rss_growth: None, files: None };
+                let observed = Observed { request: None, reply, rss_growth: None, took: None, files: None };
                 let checks = judge::judge(&message.case(spec), &[observed], Catalogue::embedded());
                 assert!(checks.iter().all(|check| !check.missed()), "{checks:?}");
                 assert_eq!(checks.len(), 3);

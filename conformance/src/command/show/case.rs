@@ -111,7 +111,11 @@ pub(in crate::command) fn one(
         out.push_str(&layout.labelled(0, if n == 0 { "expects" } else { "" }, &line));
     }
     if let Some(most) = step.rss_growth_mib {
-        out.push_str(&layout.labelled(0, "", &format!("and at most {most} MiB more memory at the peak")));
+        out.push_str(&layout.labelled(
+            0,
+            "",
+            &format!("and at once, with at most {most} MiB more memory at the peak"),
+        ));
     }
     if let Some(files) = &step.files {
         let told = match files.is_empty() {

@@ -6,7 +6,7 @@ use super::*;
 fn an_answer_of_the_wrong_kind_fails_the_primary_check_alone() {
     let expect = || expect_ok(json!({"x": 1}));
     let lost = |lost: Lost| seen(Reply::Lost(lost));
-    let limit = std::time::Duration::from_secs(2);
+    let limit = Duration::from_secs(2);
     for (observed, outcome, level) in [
         (err("decode"), Outcome::Fail, Level::Must),
         (seen(Reply::Answered(Answer::Unsupported("no".into()))), Outcome::Fail, Level::Must),
@@ -120,6 +120,21 @@ fn memory_is_a_check_of_its_own() {
         let memory = checks.iter().find(|check| check.name == "memory").unwrap();
         assert_eq!(memory.outcome, outcome);
     }
+}
+
+#[test]
+fn time_is_a_check_of_its_own() {
+    let mut case = case_of(vec![step("decode", Expect::Reject(vec!["decode".into()]))]);
+    case.steps[0].rss_growth_mib = Some(16);
+    let limit = Duration::from_secs(1);
+    for (time, outcome) in [(limit / 2, Outcome::Pass), (limit * 2, Outcome::Fail)] {
+        let observed = Observed { took: Some(Took { time, limit }), ..err("decode") };
+        let checks = run(&case, &[observed]);
+        assert_eq!(checks.iter().find(|check| check.name == "time").unwrap().outcome, outcome);
+        assert_eq!(checks.iter().find(|check| check.name == "rejects").unwrap().outcome, Outcome::Pass);
+    }
+    let unmeasured = run(&case, &[err("decode")]);
+    assert!(unmeasured.iter().all(|check| check.name != "time"));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn blob(name: &str, bytes: &[u8]) -> Blob {
 }
 
 fn seen(reply: Reply) -> Observed {
-    Observed { request: None, reply, rss_growth: None, files: None }
+    Observed { request: None, reply, rss_growth: None, took: None, files: None }
 }
 
 fn ok(content: Value, parts: Vec<Blob>) -> Observed {
