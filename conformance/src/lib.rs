@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod report;
 pub mod requirement;
 pub mod schedule;
+pub mod search;
 pub mod select;
 pub mod shrink;
 pub mod tally;

@@ -17,6 +17,7 @@ mod registry;
 mod replay;
 mod report;
 mod run;
+mod search;
 mod selection;
 mod show;
 mod suite;
@@ -61,6 +62,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Ask two implementations the same, and tell where they disagree and who is wrong
     Diff(Box<diff::DiffArgs>),
+    /// Look for inputs that bring numeric answers far from what is right
+    Search(Box<search::SearchArgs>),
     /// Run the missed cases of an earlier run again
     Replay(replay::ReplayArgs),
     /// Make a report from recorded events
@@ -138,6 +141,7 @@ fn dispatch(command: Option<Command>) -> anyhow::Result<Exit> {
         Some(Command::Show(args)) => show::show(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Diff(args)) => diff::diff(&args),
+        Some(Command::Search(args)) => search::search(&args),
         Some(Command::Replay(args)) => replay::replay(&args),
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Merge(args)) => merge::merge(&args),
