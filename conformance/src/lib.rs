@@ -9,6 +9,7 @@ pub mod build;
 pub mod case;
 pub mod check;
 pub mod claim;
+pub mod counterexample;
 pub mod coverage;
 pub mod differential;
 pub mod dissect;

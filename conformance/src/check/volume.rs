@@ -44,8 +44,16 @@ pub(super) const PROPERTIES: &[Property] = &[
 /// enough that hundreds of them take no time.
 const LONGEST: usize = 160_000;
 
+/// From here on a length is long: below the border of 16 bits, so that both its sides are met.
+const LONG: usize = 60_000;
+
+/// A length; one in four is long.
+fn volume(random: &mut Random) -> usize {
+    if random.once_in(4) { random.between(LONG, LONGEST) } else { random.length(LONGEST) }
+}
+
 fn sample(random: &mut Random, draft: &Draft) -> Sample {
-    let len = random.length(LONGEST);
+    let len = volume(random);
     let payload = random.bytes(len);
     let mut sample = Sample::new(random, draft.spec);
     sample.payload = payload;
@@ -63,7 +71,7 @@ fn encode_volume(random: &mut Random, draft: &mut Draft) {
 }
 
 fn tensor_volume(random: &mut Random, draft: &mut Draft) {
-    let count = random.length(LONGEST);
+    let count = volume(random);
     let bytes = random.bytes(count);
     draft.step(
         "encode_tensor",

@@ -4,9 +4,11 @@ mod adapter;
 mod baseline;
 mod claim;
 mod console;
+mod counterexamples;
 mod diff;
 mod doctor;
 mod export;
+mod fuzz;
 mod github;
 mod list;
 mod matrix;
@@ -64,8 +66,10 @@ enum Command {
     Diff(Box<diff::DiffArgs>),
     /// Look for inputs that bring numeric answers far from what is right
     Search(Box<search::SearchArgs>),
-    /// Run the missed cases of an earlier run again
+    /// Run the missed cases of an earlier run, or counterexamples, again
     Replay(replay::ReplayArgs),
+    /// Make a counterexample a permanent vector
+    Promote(counterexamples::PromoteArgs),
     /// Make a report from recorded events
     Report(report::ReportArgs),
     /// Put the recorded events of several parts of a run together
@@ -143,6 +147,7 @@ fn dispatch(command: Option<Command>) -> anyhow::Result<Exit> {
         Some(Command::Diff(args)) => diff::diff(&args),
         Some(Command::Search(args)) => search::search(&args),
         Some(Command::Replay(args)) => replay::replay(&args),
+        Some(Command::Promote(args)) => counterexamples::promote(&args),
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Merge(args)) => merge::merge(&args),
         Some(Command::Matrix(args)) => matrix::matrix(&args),

@@ -1,9 +1,10 @@
 //! `replay EVENTS`: what was missed then, asked again now.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use avp_conformance::{
-    case::{Case, Source},
+    case::{Case, Source, Spec},
     check,
     event::{CaseEvent, Dissector, Event},
     gate::Exit,
@@ -16,7 +17,7 @@ use clap::Args;
 use super::{
     Ended,
     console::{self, ColorArgs},
-    report, run, suite,
+    counterexamples, report, run, suite,
     target::TargetArgs,
 };
 
@@ -27,12 +28,13 @@ Examples:
   avp-conformance run --events run.ndjson -- ./mine
   avp-conformance replay run.ndjson
   avp-conformance replay run.ndjson -- ./mine-fixed
+  avp-conformance replay counterexamples -- ./mine-fixed
 
 Each case ends as FIXED, FAILED or ERROR (it could not be asked again). The exit code is 0 when all are fixed, 1 when one
 fails, 5 when one could not be asked.
 ")]
 pub(super) struct ReplayArgs {
-    /// Events that `run --events FILE` recorded
+    /// Events that `run --events FILE` recorded, or a folder or file of counterexamples
     #[arg(value_name = "EVENTS")]
     events: PathBuf,
     /// Repeat cases that only warned too
@@ -53,6 +55,9 @@ enum Ending {
 
 /// Runs it.
 pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    if args.events.is_dir() || args.events.extension() == Some(OsStr::new("json")) {
+        return kept(args);
+    }
     let tally = report::tally(report::read(&args.events)?)?;
     let missed: Vec<&CaseEvent> = tally.cases.iter().filter(|case| missed(case, args.strict)).collect();
     if missed.is_empty() {
@@ -87,6 +92,30 @@ pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
     tell(&endings, args)
 }
 
+/// Counterexamples, asked again.
+fn kept(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    let cases = counterexamples::cases(&args.events)?;
+    if cases.is_empty() {
+        let told = format!("there is no counterexample in {}", args.events.display());
+        return Err(Ended::new(Exit::Incomplete, told).into());
+    }
+    let target = args.target.resolve()?;
+    let stop = StopFlag::default();
+    run::stop_on_signal(&stop)?;
+    let mut options = RunOptions::new(suite::DEFAULT_SEED);
+    options.specs = vec![Spec::V02, Spec::V04];
+    options.repeat.clone_from(&target.repeat);
+    options.selection = vec![format!("replay of {}", args.events.display())];
+    options.stop = stop;
+    let mut events: Vec<Event> = Vec::new();
+    schedule::run(cases.clone(), target.launcher.as_ref(), &options, &mut events)
+        .map_err(|error| run::no_verdict(Some(error), &target))?;
+    let keys: Vec<String> = cases.iter().map(Case::key).collect();
+    let endings: Vec<(&str, Ending)> =
+        keys.iter().map(|key| (key.as_str(), ending_of(key, &events, args.strict))).collect();
+    tell(&endings, args)
+}
+
 fn missed(case: &CaseEvent, strict: bool) -> bool {
     case.checks.iter().any(|check| check.missed() && counts(check.level, strict))
 }
@@ -108,8 +137,12 @@ fn ending(then: &CaseEvent, case: Option<&Case>, events: &[Event], strict: bool)
     {
         return Ending::Error(format!("the vector was revised since (revision {then}, now {now})"));
     }
+    ending_of(&then.key, events, strict)
+}
+
+fn ending_of(key: &str, events: &[Event], strict: bool) -> Ending {
     let now = events.iter().find_map(|event| match event {
-        Event::Case(now) if now.key == then.key => Some(now),
+        Event::Case(now) if now.key == key => Some(now),
         _ => None,
     });
     let Some(now) = now else { return Ending::Error("the run ended before it".to_owned()) };

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use avp_conformance::{
     baseline::Baseline,
-    case::Case,
-    check::CASES_PER_AREA,
-    event::Dissector,
+    case::{Case, Spec},
+    check::{self, CASES_PER_AREA},
+    event::{Dissector, Event},
     gate::Exit,
     report::Subject,
-    schedule::{self, Dumps, ProbePolicy, RunError, RunOptions, StopFlag},
+    schedule::{self, Dumps, ProbePolicy, RunError, RunOptions, Shrinking, StopFlag},
     select::Selection,
     tally::Profile,
 };
@@ -20,6 +21,7 @@ use clap::Args;
 use super::{
     Ended,
     console::{self, ColorArgs},
+    counterexamples, fuzz,
     github::Workflow,
     record::Recorder,
     report::{self, Destination, Form},
@@ -38,6 +40,7 @@ Examples:
   avp-conformance run --url https://agents.example.org            a server that runs, without an adapter
   avp-conformance run --url http://127.0.0.1:8000 --insecure-loopback --token-file token
   avp-conformance run --cases 20000 --seed random                ten times as many generated cases, and others
+  avp-conformance run --fuzz 5m --counterexamples found -- ./mine  cases of fresh seeds; what fails is kept, made small
   avp-conformance run --area HDR,KV --id 'hdr/magic/**' -- ./mine  some of it
   avp-conformance run --report html=report.html --report sarif=avp.sarif --report junit=junit.xml -- ./mine
 ")]
@@ -63,6 +66,15 @@ pub(super) struct RunArgs {
     /// Write a report to a file: html=FILE, json=FILE, junit=FILE, sarif=FILE, badge=FILE, md=FILE, text=FILE
     #[arg(long = "report", value_name = "FORM=FILE", help_heading = "Reports")]
     pub(super) reports: Vec<Destination>,
+    /// Keep counterexamples in this folder, and ask those that are there first [default: counterexamples, where it is]
+    #[arg(long, value_name = "DIR", help_heading = "Counterexamples")]
+    pub(super) counterexamples: Option<PathBuf>,
+    /// Leave failing generated cases as they are
+    #[arg(long, help_heading = "Counterexamples")]
+    pub(super) no_shrink: bool,
+    /// Go on with generated cases of further seeds for this long: 60s, 5m, 2h. Ctrl-C ends it early
+    #[arg(long, value_name = "TIME", value_parser = fuzz::duration, conflicts_with = "vectors_only", help_heading = "Counterexamples")]
+    pub(super) fuzz: Option<Duration>,
     /// Record the events of the run, for `report`, `replay`, `merge` and `baseline`
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(super) events: Option<PathBuf>,
@@ -154,7 +166,14 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let target = args.target.resolve()?;
     let profile = profile(args, &target)?;
     let baseline = baseline(args, &target)?;
-    let all = suite::cases(args.how.seed, args.how.per_area(), &args.selection.id)?;
+    let seed = match args.fuzz {
+        // Fresh, unless one was asked for.
+        Some(_) if args.how.seed == suite::DEFAULT_SEED => avp_conformance::adapter::fresh_id(),
+        _ => args.how.seed,
+    };
+    let folder = counterexamples::folder(args.counterexamples.as_deref());
+    let mut all = folder.as_deref().map_or(Ok(Vec::new()), counterexamples::cases)?;
+    all.extend(suite::cases(seed, args.how.per_area(), &args.selection.id)?);
     let keys: Vec<String> = all.iter().map(Case::key).collect();
     if let Some(problem) = baseline
         .as_ref()
@@ -171,13 +190,35 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let progress = std::io::stderr().is_terminal();
     let max_fail = args.how.max_fail.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let mut recorder = Recorder::new(args.events.as_deref(), progress, args.strict, max_fail, stop.clone())?;
-    let mut options = options(args, &target, &selection, stop);
+    let mut options = options(args, &target, &selection, stop.clone());
+    options.seed = seed;
     options.scope = scope;
     options.vectors = digest;
-    let outcome = schedule::run(cases, target.launcher.as_ref(), &options, &mut recorder);
+    // What is listed as known is not worth a search in every run.
+    let known = |key: &str, check: &str| {
+        baseline.as_ref().is_some_and(|known| known.entries.iter().any(|entry| entry.fits(key, check)))
+    };
+    options.shrink = (!args.no_shrink).then_some(Shrinking { stop, known: Some(&known) });
+    let launcher = target.launcher.as_ref();
+    let outcome = match args.fuzz {
+        None => schedule::run(cases, launcher, &options, &mut recorder),
+        Some(time) => {
+            eprintln!("seed {seed} and those behind it, for {} s", time.as_secs());
+            let more = |seed| {
+                let generated = [Spec::V02, Spec::V04].into_iter();
+                let all = generated.flat_map(|spec| check::generated(spec, seed, args.how.per_area()));
+                selection::apply(&selection, all.collect())
+            };
+            fuzz::run(cases, launcher, &options, time, more, &mut recorder)?
+        }
+    };
     let events = recorder.into_events();
     if events.is_empty() {
         return Err(no_verdict(outcome.err(), &target));
+    }
+
+    if let Some(folder) = &folder {
+        counterexamples::keep(folder, &events, &implementation(&events))?;
     }
 
     let tally = report::tally(events)?;
@@ -220,6 +261,14 @@ fn baseline(args: &RunArgs, target: &Target) -> anyhow::Result<Option<Baseline>>
         return Err(Ended::new(Exit::Usage, told).hint(hint).into());
     }
     report::read_baseline(path).map(Some)
+}
+
+/// What was judged, for people.
+fn implementation(events: &[Event]) -> String {
+    match events.first() {
+        Some(Event::RunStart(start)) => format!("{} {}", start.hello.name, start.hello.version),
+        _ => String::new(),
+    }
 }
 
 /// Requirements that a run of everything tests.

@@ -20,6 +20,7 @@ pub const HELLO_LIMIT: Duration = Duration::from_secs(30);
 pub const DEATHS_IN_A_ROW: usize = 20;
 
 /// How a run goes.
+#[derive(Clone)]
 pub struct RunOptions<'a> {
     /// Decides the order of the cases.
     pub seed: u64,
@@ -52,7 +53,7 @@ pub struct RunOptions<'a> {
 }
 
 /// Says of the key of a case and the name of a check whether it is known that it is missed.
-pub type Known = dyn Fn(&str, &str) -> bool + Sync;
+pub type Known<'a> = dyn Fn(&str, &str) -> bool + Sync + 'a;
 
 /// Which failing generated cases are made small.
 #[derive(Clone, Default)]
@@ -60,7 +61,7 @@ pub struct Shrinking<'a> {
     /// Ends the search soon after it is raised.
     pub stop: StopFlag,
     /// Which missed checks are known already, and left as they are.
-    pub known: Option<&'a Known>,
+    pub known: Option<&'a Known<'a>>,
 }
 
 impl RunOptions<'_> {

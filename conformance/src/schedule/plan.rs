@@ -3,7 +3,7 @@
 use super::RunOptions;
 use crate::adapter::Hello;
 use crate::build::SplitMix64;
-use crate::case::{Case, PartData};
+use crate::case::{Case, PartData, Source};
 use crate::http::is_peer_op;
 
 /// Most cases in one unit: a stop by hand waits for a unit.
@@ -42,6 +42,8 @@ impl Plan {
         if !options.in_order {
             SplitMix64::new(options.seed).shuffle(&mut asked);
         }
+        // What failed before is asked first: whoever fixed it waits for that alone.
+        asked.sort_by_key(|&index| cases[index].source != Source::Counterexample);
         let most = (hello.inflight * WINDOWS).min(UNIT);
         let mut units = Vec::new();
         let mut together = Vec::new();

@@ -4,6 +4,7 @@
 
 mod black_box;
 mod claims;
+mod counterexamples;
 mod doctor;
 mod exit_codes;
 mod look_up;
