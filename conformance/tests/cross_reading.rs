@@ -8,7 +8,10 @@ use avp_conformance::build::{Fields, Message};
 use avp_conformance::case::Spec;
 use avp_conformance::dissect;
 use avp_conformance::matrix::reading::table::Table;
-use avp_conformance::matrix::reading::{Blame, CrossReading, Judged, Speaker, Verdict, ask, era::eras};
+use avp_conformance::matrix::reading::{
+    Blame, CrossReading, Judged, Speaker, Verdict, ask,
+    era::{eras, moved},
+};
 use serde_json::{Value, json};
 
 fn reference() -> ProcessLauncher {
@@ -194,7 +197,7 @@ fn eras_are_found_by_what_is_written_and_read() {
     let change = &eras[1].changes[0];
     assert_eq!(change.what, "writing: flags byte 0x04 became 0x02, the version byte stays 1");
     assert_eq!(change.shows_in, ["a projection map"]);
-    assert!(eras[0].traits.iter().any(|one| one == "flag for map 0x04"), "{:?}", eras[0].traits);
+    assert_eq!(moved(&eras[0], &eras[1]), "map flag 0x04 → 0x02; the version byte stays 1");
     // All declare the same dialect, so the older are plainly wrong.
     let judged = between(&readings, 0, 1);
     assert!(matches!(verdict(&judged, "map"), Verdict::Misread(_, Blame::Writer)), "{judged:?}");

@@ -58,6 +58,8 @@ pub struct Verdicts {
     pub seed: u64,
     /// The run was narrowed to a part of the suite.
     pub narrowed: bool,
+    /// The options that mean this implementation, where they mean it on every machine.
+    pub repeat: String,
 }
 
 /// One requirement of one implementation.
@@ -115,6 +117,12 @@ impl Entry {
             vectors: tally.start.vectors.clone(),
             suite: tally.start.suite.clone(),
             seed: tally.start.seed,
+            repeat: match tally.start.repeat.as_str() {
+                everywhere if everywhere.is_empty() || everywhere.starts_with("--adapter ") => {
+                    everywhere.to_owned()
+                }
+                _ => "-- COMMAND".to_owned(),
+            },
             narrowed: tally.is_narrowed() || !tally.start.unselected.is_empty(),
         };
         Self {

@@ -1,6 +1,7 @@
 //! Eras, and who understands whom.
 
-use super::super::markdown::{counts, heading, signs};
+use super::super::markdown::{counts, era_before, heading, signs};
+use super::super::reading::era::moved;
 use super::super::reading::table::{Camp, Pair, Table};
 use super::escape;
 
@@ -24,7 +25,22 @@ fn eras(out: &mut String, table: &Table<'_>) {
             escape(&era.name),
             escape(&era.span(table.readings))
         ));
-        out.push_str(&format!("<p class=\"traits\">{}</p>\n", escape(&era.traits.join(" · "))));
+        let before = era_before(table, number);
+        if let Some(before) = before {
+            out.push_str(&format!("<p class=\"moved\">{}</p>\n", escape(&moved(before, era))));
+        }
+        out.push_str("<dl>\n");
+        for (name, value) in &era.traits {
+            let same = before.is_none_or(|before| before.traits.contains(&(*name, value.clone())));
+            let class = if same { "" } else { " class=\"new\"" };
+            out.push_str(&format!("<dt>{}</dt><dd{class}>{}</dd>\n", escape(name), escape(value)));
+        }
+        out.push_str("</dl>\n");
+        if era.changes.is_empty() {
+            out.push_str("</section>\n");
+            continue;
+        }
+        out.push_str("<details><summary>all that was observed</summary>\n");
         out.push_str("<ul>\n");
         for change in &era.changes {
             out.push_str(&format!(
@@ -33,7 +49,7 @@ fn eras(out: &mut String, table: &Table<'_>) {
                 escape(&change.shows_in.join(", "))
             ));
         }
-        out.push_str("</ul></section>\n");
+        out.push_str("</ul></details></section>\n");
     }
     out.push_str("</div>\n");
 }

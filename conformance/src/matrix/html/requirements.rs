@@ -109,38 +109,71 @@ fn row(out: &mut String, matrix: &Matrix, brief: &RequirementBrief, columns: &[(
 /// Implementations with their places.
 type Column<'a> = Vec<(usize, &'a Entry)>;
 
+/// Implementations that miss the same check in the same way, whatever they answered.
+struct Group<'a> {
+    status: Status,
+    /// That of the first.
+    example: &'a Example,
+    who: Column<'a>,
+    /// Different answers, and whose they are.
+    actual: Vec<(&'a str, Column<'a>)>,
+}
+
+impl<'a> Group<'a> {
+    fn new(at: usize, entry: &'a Entry, example: &'a Example, status: Status) -> Self {
+        let actual = vec![(example.actual.as_str(), vec![(at, entry)])];
+        Self { status, example, who: vec![(at, entry)], actual }
+    }
+
+    fn is_of(&self, example: &Example, status: Status) -> bool {
+        let own = self.example;
+        self.status == status
+            && (&own.check, own.outcome, &own.expected)
+                == (&example.check, example.outcome, &example.expected)
+    }
+
+    fn add(&mut self, at: usize, entry: &'a Entry, example: &'a Example) {
+        self.who.push((at, entry));
+        match self.actual.iter_mut().find(|(known, _)| *known == example.actual) {
+            Some((_, who)) => who.push((at, entry)),
+            None => self.actual.push((&example.actual, vec![(at, entry)])),
+        }
+    }
+}
+
 /// The implementations by what became of the requirement, the missed first.
-fn groups(out: &mut String, cells: &[(usize, &Entry, Option<&Cell>)], level: Level) {
-    let mut misses: Vec<(&Example, Status, Column<'_>)> = Vec::new();
+fn groups<'a>(out: &mut String, cells: &[(usize, &'a Entry, Option<&'a Cell>)], level: Level) {
+    let mut misses: Vec<Group<'a>> = Vec::new();
     let mut others: Vec<(Status, Column<'_>)> = Vec::new();
     for (at, entry, cell) in cells {
         let Some(cell) = cell else { continue };
         match &cell.example {
-            Some(example) => {
-                match misses.iter_mut().find(|(known, status, _)| *known == example && *status == cell.status)
-                {
-                    Some((_, _, list)) => list.push((*at, entry)),
-                    None => misses.push((example, cell.status, vec![(*at, entry)])),
-                }
-            }
+            Some(example) => match misses.iter_mut().find(|group| group.is_of(example, cell.status)) {
+                Some(group) => group.add(*at, entry, example),
+                None => misses.push(Group::new(*at, entry, example, cell.status)),
+            },
             None => match others.iter_mut().find(|(status, _)| *status == cell.status) {
                 Some((_, list)) => list.push((*at, entry)),
                 None => others.push((cell.status, vec![(*at, entry)])),
             },
         }
     }
-    for (example, status, who) in misses.iter().take(EXAMPLES) {
+    for group in misses.iter().take(EXAMPLES) {
         out.push_str(&format!(
             "<section class=\"{}\"><h4>{}: {}</h4>\n",
-            class(*status),
-            word(*status),
-            escape(&spans(who))
+            class(group.status),
+            word(group.status),
+            escape(&spans(&group.who))
         ));
-        self::example(out, example);
+        example(out, group);
         out.push_str("</section>\n");
     }
-    for (_, status, who) in misses.iter().skip(EXAMPLES) {
-        out.push_str(&format!("<p>{} in another way: {}</p>\n", word(*status), escape(&spans(who))));
+    for group in misses.iter().skip(EXAMPLES) {
+        out.push_str(&format!(
+            "<p>{} in another way: {}</p>\n",
+            word(group.status),
+            escape(&spans(&group.who))
+        ));
     }
     others.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
     for (status, who) in others {
@@ -150,7 +183,8 @@ fn groups(out: &mut String, cells: &[(usize, &Entry, Option<&Cell>)], level: Lev
     }
 }
 
-fn example(out: &mut String, example: &Example) {
+fn example(out: &mut String, group: &Group<'_>) {
+    let example = group.example;
     out.push_str(&format!("<p>{}</p>\n<dl>\n", escape(&example.why)));
     let note = if example.note.is_empty() { String::new() } else { format!(", {}", example.note) };
     out.push_str(&format!(
@@ -159,14 +193,30 @@ fn example(out: &mut String, example: &Example) {
         example.outcome,
         escape(&note)
     ));
-    for (name, value) in [("expected", &example.expected), ("actual", &example.actual)] {
+    let mut value = |name: &str, value: &str, who: &str| {
         if !value.is_empty() {
-            out.push_str(&format!("<dt>{name}</dt><dd><code>{}</code></dd>\n", escape(value)));
+            out.push_str(&format!("<dt>{name}</dt><dd><code>{}</code>{}</dd>\n", escape(value), escape(who)));
         }
+    };
+    value("expected", &example.expected, "");
+    for (actual, who) in group.actual.iter().take(EXAMPLES) {
+        let who = if group.actual.len() > 1 { format!(" ({})", spans(who)) } else { String::new() };
+        value("actual", actual, &who);
     }
+    if let Some(more) = group.actual.get(EXAMPLES..).filter(|more| !more.is_empty()) {
+        let who: Vec<(usize, &Entry)> = more.iter().flat_map(|(_, who)| who.iter().copied()).collect();
+        out.push_str(&format!("<dt>actual</dt><dd>others still: {}</dd>\n", escape(&spans(&who))));
+    }
+    let how = group.who.first().and_then(|(_, entry)| entry.verdicts()).map_or("", |run| run.repeat.as_str());
+    // What stands behind `--` belongs to the command.
+    let options = match how {
+        "" => example.repeat.clone(),
+        own if own.starts_with("-- ") => format!("{} {own}", example.repeat),
+        adapter => format!("{adapter} {}", example.repeat),
+    };
     out.push_str(&format!(
-        "<dt>repeat</dt><dd><code>avp-conformance run … {}</code></dd>\n</dl>\n",
-        escape(&example.repeat)
+        "<dt>repeat</dt><dd><code>avp-conformance run {}</code></dd>\n</dl>\n",
+        escape(&options)
     ));
     if !example.dump.is_empty() {
         if out.len() < DUMPS_UNTIL {

@@ -2,7 +2,7 @@
 
 mod readings;
 
-pub(super) use self::readings::{counts, heading, signs};
+pub(super) use self::readings::{counts, era_before, heading, signs};
 
 use super::entry::{Entry, Outcome, Verdicts};
 use super::{Matrix, steps};

@@ -1,6 +1,7 @@
 //! Who understands whom, as Markdown.
 
 use super::escape;
+use crate::matrix::reading::era::{Era, moved};
 use crate::matrix::reading::table::{Pair, Table};
 use crate::matrix::reading::{Blame, CrossReading};
 
@@ -14,7 +15,11 @@ pub(super) fn render(out: &mut String, readings: &CrossReading) {
     );
     for (number, era) in table.eras.iter().enumerate() {
         out.push_str(&format!("**{}. {} {}**", number + 1, escape(&era.name), escape(&era.span(readings))));
-        out.push_str(&format!(": {}\n", escape(&era.traits.join(", "))));
+        let traits: Vec<String> = era.traits.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        out.push_str(&format!(": {}\n", escape(&traits.join(", "))));
+        if let Some(before) = era_before(&table, number) {
+            out.push_str(&format!("- **{}**\n", escape(&moved(before, era))));
+        }
         for change in &era.changes {
             out.push_str(&format!("- {} ({})\n", escape(&change.what), escape(&change.shows_in.join(", "))));
         }
@@ -24,6 +29,12 @@ pub(super) fn render(out: &mut String, readings: &CrossReading) {
     misreadings(out, &table);
     everyone(out, &table);
     unwritten(out, &table);
+}
+
+/// The era of the same implementation before that one.
+pub(in crate::matrix) fn era_before<'a>(table: &'a Table<'_>, number: usize) -> Option<&'a Era> {
+    let before = table.eras.get(number.checked_sub(1)?)?;
+    Some(before).filter(|before| before.name == table.eras[number].name)
 }
 
 /// `✓`, or what did not go well.

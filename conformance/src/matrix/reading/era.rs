@@ -19,7 +19,7 @@ pub struct Era {
     /// Indices of its participants, oldest first.
     pub members: Vec<usize>,
     /// How it writes what the dialects write differently.
-    pub traits: Vec<String>,
+    pub traits: Vec<(&'static str, String)>,
     /// What was otherwise in the era before; empty for the first.
     pub changes: Vec<Change>,
 }
@@ -44,6 +44,24 @@ impl Era {
             (first, _) => first.unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// What moved from one era to the next, in a sentence.
+pub fn moved(before: &Era, now: &Era) -> String {
+    let old = |name: &str| {
+        let found = before.traits.iter().find(|(known, _)| *known == name);
+        found.map_or("none", |(_, value)| value.as_str())
+    };
+    let (mut changed, mut version) = (Vec::new(), String::new());
+    for (name, value) in &now.traits {
+        match (*name, old(name) == value) {
+            ("version byte", true) => version = format!("the version byte stays {value}"),
+            (_, true) => {}
+            (name, false) => changed.push(format!("{name} {} → {value}", old(name))),
+        }
+    }
+    changed.extend((!version.is_empty()).then_some(version));
+    changed.join("; ")
 }
 
 /// The eras of every implementation that took part with more than one release, oldest first.
@@ -126,31 +144,30 @@ impl Traits {
 
 impl Traits {
     /// The flags, each by a message that has no other, and two fields.
-    fn told(&self) -> Vec<String> {
+    fn told(&self) -> Vec<(&'static str, String)> {
         let form = |meaning: &str| match self.writes.get(meaning) {
             Some(Form::Bytes { version, flags, fields, .. }) => Some((*version, *flags, fields)),
             Some(Form::Absent) | None => None,
         };
         let mut told = Vec::new();
         if let Some((version, ..)) = form("hidden") {
-            told.push(format!("version byte {version}"));
+            told.push(("version byte", version.to_string()));
         }
-        for (meaning, name) in
-            [("zstd", "compressed"), ("hybrid", "hybrid"), ("map", "map"), ("kv", "KV cache")]
-        {
-            if let Some((_, flags, _)) = form(meaning) {
-                told.push(format!("flag for {name} {flags:#04x}"));
-            }
+        let flags =
+            [("zstd", "compressed flag"), ("hybrid", "hybrid flag"), ("map", "map flag"), ("kv", "KV flag")];
+        for (meaning, name) in flags {
+            let flags =
+                form(meaning).map_or_else(|| "none".to_owned(), |(_, flags, _)| format!("{flags:#04x}"));
+            told.push((name, flags));
         }
         if let Some((_, _, fields)) = form("json") {
-            let mode =
-                fields.get(&10).and_then(|values| values.first()).map_or("not written", String::as_str);
-            told.push(format!("mode JSON {mode}"));
+            let mode = fields.get(&10).and_then(|values| values.first());
+            told.push(("mode JSON", mode.map_or_else(|| "not written".to_owned(), Clone::clone)));
         }
         if let Some((_, _, fields)) = form("hidden") {
-            told.push(if fields.contains_key(&15) { "with a checksum" } else { "no checksum" }.to_owned());
+            told.push(("checksum", if fields.contains_key(&15) { "written" } else { "none" }.to_owned()));
         }
-        told.push(if form("embedding").is_some() { "writes embeddings" } else { "no embeddings" }.to_owned());
+        told.push(("embeddings", if form("embedding").is_some() { "written" } else { "none" }.to_owned()));
         told
     }
 }

@@ -127,7 +127,7 @@ pub fn meanings() -> Vec<Meaning> {
         message("zstd", "compressed", BOTH, shaped(json!({})), "balanced", &long),
         message(
             "zstd_map",
-            "compressed, with a map",
+            "compressed with a map",
             BOTH,
             shaped(json!({"avp_map_id": map})),
             "balanced",
