@@ -58,7 +58,9 @@ pub(super) fn intro(matrix: &Matrix) -> String {
         .filter(|entry| entry.verdicts().is_some_and(|run| run.narrowed))
         .map(|entry| entry.label.as_str())
         .collect();
-    if !narrowed.is_empty() {
+    if narrowed.len() == judged && judged > 1 {
+        told.push_str(" All runs were narrowed to a part of the suite.");
+    } else if !narrowed.is_empty() {
         told.push_str(&format!(" Narrowed to a part of the suite: {}.", narrowed.join(", ")));
     }
     told
