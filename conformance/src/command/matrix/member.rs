@@ -57,7 +57,12 @@ impl Member {
             Kind::Project(_) => target.adapter = Some(self.label()),
             Kind::Example(script) => target.command = vec![OsString::from("python3"), script.into()],
         }
-        target.resolve()
+        let mut found = target.resolve()?;
+        if matches!(self.kind, Kind::Example(_)) {
+            // Reports go further than this machine's folders.
+            "-- python3 example.py".clone_into(&mut found.repeat);
+        }
+        Ok(found)
     }
 
     /// Digest of what the answers depend on beside this binary.
