@@ -48,6 +48,7 @@ fn smallest(out: &mut String, found: &Counterexample) {
         }
     }
     if let Some(step) = words::step_of(case, check) {
+        others(out, &case.steps, step);
         exchange(out, case, step);
     }
     stderr(out, &case.stderr);
