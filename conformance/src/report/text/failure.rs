@@ -32,7 +32,9 @@ pub(super) fn write(
     cause: &Cause<'_>,
 ) {
     let first = &cause.misses[0];
-    write_with(out, subject, layout, number, cause, &words::repeat(&subject.tally.start, first.case));
+    let of = |found: &Counterexample| cause.misses.iter().find(|miss| miss.case.key == found.key);
+    let shown = subject.tally.counterexample(cause).and_then(of).unwrap_or(first);
+    write_with(out, subject, layout, number, cause, &words::repeat(&subject.tally.start, shown.case));
 }
 
 /// The same with another command that repeats the first of its cases.
