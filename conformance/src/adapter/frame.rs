@@ -105,6 +105,12 @@ impl<R: Read> FrameReader<R> {
         Self { input: BufReader::with_capacity(RESERVE, input), framing }
     }
 
+    /// The pipe.
+    #[cfg(unix)]
+    pub(super) fn get_mut(&mut self) -> &mut R {
+        self.input.get_mut()
+    }
+
     /// The next frame, or `None` at the end of the pipe.
     ///
     /// # Errors
@@ -250,6 +256,12 @@ impl Outgoing {
             return Ok(Self { head, pieces: Vec::new() });
         }
         Ok(Self { head, pieces })
+    }
+
+    /// What is to be written, in its order.
+    #[cfg(unix)]
+    pub(super) fn into_pieces(self) -> Vec<std::sync::Arc<[u8]>> {
+        std::iter::once(self.head.into()).chain(self.pieces).filter(|piece| !piece.is_empty()).collect()
     }
 
     /// Writes it; the caller flushes.

@@ -1,23 +1,38 @@
 //! A child process that answers many requests.
 
+#[cfg(unix)]
+mod polled;
+#[cfg(not(unix))]
+mod threaded;
+
 use std::collections::HashMap;
-use std::io::Write;
-use std::process::{ChildStdin, ChildStdout};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use super::child::{ChildGroup, spawn_thread};
-use super::frame::Outgoing;
+#[cfg(unix)]
+use self::polled::Line;
+#[cfg(not(unix))]
+use self::threaded::Line;
+use super::child::ChildGroup;
 use super::memory::PeakMeter;
 use super::wire::{json_fits, parse_answer, request_frame};
 use super::{
-    AdapterCommand, Answer, Exchanged, Frame, FrameError, FrameReader, Framing, Instance, Launcher, Lost,
-    Request, Timed, fresh_id,
+    AdapterCommand, Answer, Exchanged, Frame, FrameError, Framing, Instance, Launcher, Lost, Request, Timed,
+    fresh_id,
 };
 
 /// Frames that wait to be written: as many as may be in flight, so that queueing one never blocks. Parts are shared, not
 /// copied.
 const QUEUE: usize = super::INFLIGHT_LIMIT as usize;
+
+/// What came in a while.
+enum Received {
+    /// A frame, or what is wrong with it.
+    Frame(Result<Frame, FrameError>),
+    /// Nothing, or no whole frame.
+    Nothing,
+    /// The end of the pipe.
+    End,
+}
 
 /// Starts child processes.
 #[derive(Clone, Debug)]
@@ -45,8 +60,7 @@ impl Launcher for ProcessLauncher {
 /// One child.
 struct ProcessInstance {
     // Before the child, so that its stdin ends before it is waited for.
-    requests: Option<SyncSender<Outgoing>>,
-    answers: Receiver<Result<Frame, FrameError>>,
+    line: Line,
     child: ChildGroup,
     framing: Framing,
     meter: PeakMeter,
@@ -57,48 +71,35 @@ impl ProcessInstance {
     fn start(command: &AdapterCommand) -> Result<Self, Lost> {
         let (child, pipes) = ChildGroup::spawn(command, &[])?;
         let not_started = |error: std::io::Error| Lost::NotStarted { what: error.to_string() };
-        let requests = writer(pipes.stdin).map_err(not_started)?;
-        let answers = reader(pipes.stdout, command.framing).map_err(not_started)?;
-        Ok(Self {
-            requests: Some(requests),
-            answers,
-            child,
-            framing: command.framing,
-            meter: PeakMeter::default(),
-            lost: None,
-        })
+        let line = Line::new(pipes, command.framing).map_err(not_started)?;
+        Ok(Self { line, child, framing: command.framing, meter: PeakMeter::default(), lost: None })
     }
 
-    /// Hands a request to the writer. A dead writer is noticed by the reader.
+    /// Sends a request. A pipe that broke is noticed when the answer is read.
     fn send(&mut self, request: &Request) -> Result<u64, Lost> {
         let id = fresh_id();
         let frame = request_frame(self.framing, id, request)
             .map_err(|what| Lost::Protocol { what: format!("the request is too long: {what}") })?;
-        if let Some(requests) = &self.requests {
-            // The receiver is gone only when the pipe broke.
-            let _ = requests.send(frame);
-        }
+        self.line.send(frame);
         Ok(id)
     }
 
     fn receive(&mut self, limit: Duration) -> Result<(u64, usize, Answer), Lost> {
         let protocol = |what: String| Lost::Protocol { what };
-        match self.answers.recv_timeout(limit) {
-            Ok(Ok(frame)) => {
+        match self.line.receive(limit) {
+            Received::Frame(Ok(frame)) => {
                 let json_len = frame.json_len;
                 let (id, answer) = parse_answer(frame).map_err(protocol)?;
                 Ok((id, json_len, answer))
             }
-            Ok(Err(FrameError::CutOff { section, got, expected })) => {
+            Received::Frame(Err(FrameError::CutOff { section, got, expected })) => {
                 let status = self.child.status_after_end_of_output();
                 let what = format!("{status}, inside a frame ({got} of {expected} bytes of its {section})");
                 Err(Lost::Died { status: what })
             }
-            Ok(Err(error)) => Err(protocol(error.to_string())),
-            Err(RecvTimeoutError::Timeout) => Err(Lost::Timeout { limit }),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(Lost::Died { status: self.child.status_after_end_of_output() })
-            }
+            Received::Frame(Err(error)) => Err(protocol(error.to_string())),
+            Received::Nothing => Err(Lost::Timeout { limit }),
+            Received::End => Err(Lost::Died { status: self.child.status_after_end_of_output() }),
         }
     }
 
@@ -147,7 +148,7 @@ impl Instance for ProcessInstance {
         if done.lost.is_none()
             && let Err(lost) = self.run(requests, limit, window, &mut done.answers)
         {
-            self.requests = None;
+            self.line.hang_up();
             self.child.kill();
             self.lost = Some(lost.clone());
             done.lost = Some(lost);
@@ -168,42 +169,7 @@ impl Instance for ProcessInstance {
     }
 
     fn close(&mut self) -> Option<String> {
-        self.requests = None;
+        self.line.hang_up();
         Some(self.child.finish())
     }
-}
-
-/// Writes frames on a thread of its own: the child may be busy writing a long answer itself, and two sides that write
-/// and do not read wait for each other for ever.
-fn writer(mut stdin: ChildStdin) -> std::io::Result<SyncSender<Outgoing>> {
-    let (sender, frames) = mpsc::sync_channel::<Outgoing>(QUEUE);
-    spawn_thread("adapter-stdin", move || {
-        while let Ok(frame) = frames.recv() {
-            if frame.write(&mut stdin).and_then(|()| stdin.flush()).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(sender)
-}
-
-/// Reads frames on a thread of its own. It keeps one frame ahead: a child that writes without being asked is slowed down
-/// rather than buffered.
-fn reader(stdout: ChildStdout, framing: Framing) -> std::io::Result<Receiver<Result<Frame, FrameError>>> {
-    let (sender, frames) = mpsc::sync_channel(1);
-    spawn_thread("adapter-stdout", move || {
-        let mut reader = FrameReader::new(stdout, framing);
-        loop {
-            let frame = match reader.next_frame() {
-                Ok(Some(frame)) => Ok(frame),
-                Ok(None) => return,
-                Err(error) => Err(error),
-            };
-            let last = frame.is_err();
-            if sender.send(frame).is_err() || last {
-                return;
-            }
-        }
-    })?;
-    Ok(frames)
 }

@@ -13,7 +13,7 @@ use crate::oracle::{Matrix, Route, TokenIds, map_id, model_hash, route, target_n
 pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "map-id",
-        share: Share::Weight(24),
+        share: Share::Weight(160),
         specs: BOTH,
         requirements: &["AVP-MAP-001"],
         why: "Sixteen characters of each hash, the source's first.",

@@ -212,7 +212,8 @@ fn random_cases_have_both_outcomes() {
     let (refused, all) = outcomes("mutated");
     assert!(refused * 4 > all && refused * 10 < all * 9, "{refused} of {all}");
     // One rule in six speaks for few of them.
-    let resolve = (0..256).filter_map(|index| generated_case(&format!("gen/resolve/{index}"), Spec::V04, SEED));
+    let resolve =
+        (0..256).filter_map(|index| generated_case(&format!("gen/resolve/{index}"), Spec::V04, SEED));
     let resolved: HashSet<_> = resolve.map(|case| case.requirements[1].clone()).collect();
     assert_eq!(resolved.len(), 6, "{resolved:?}");
 }

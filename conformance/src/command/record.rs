@@ -80,14 +80,18 @@ impl Recorder {
 
 impl Sink for Recorder {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.show(event);
+        self.keep(event.clone())
+    }
+
+    fn keep(&mut self, event: Event) -> io::Result<()> {
+        self.show(&event);
         let event = match event {
             // The flag that ended the run was ours, not a person's.
             Event::Interrupted(summary) if self.enough() => Event::Summary(Summary {
                 stopped: format!("--max-fail: {} cases failed", self.failed.len()),
-                ..summary.clone()
+                ..summary
             }),
-            other => other.clone(),
+            other => other,
         };
         if self.enough() {
             self.stop.raise();

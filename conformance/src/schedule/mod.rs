@@ -30,7 +30,7 @@ pub use self::options::{
     CASE_LIMIT, DEATHS_IN_A_ROW, Dumps, HELLO_LIMIT, Known, ProbePolicy, RunError, RunOptions, Shrinking,
     Sink, StopFlag,
 };
-use self::plan::{Plan, Unit};
+use self::plan::Plan;
 use self::probe::{Probed, probe};
 use self::record::Recorder;
 pub use self::shrinking::COUNTEREXAMPLES;
@@ -43,8 +43,12 @@ use crate::case::{Case, Spec};
 use crate::event::{EVENTS_VERSION, Event, Probe, RequirementBrief, RunStart, Summary};
 use crate::requirement::Catalogue;
 
-/// Events that wait to be written. Enough that workers do not wait for the disk, few enough that dumps do not pile up.
-const EVENT_QUEUE: usize = 256;
+/// For fewer cases with servers and clients no worker of their own is worth its child.
+const FEW_PEERS: usize = 16;
+
+/// Units whose events wait to be written. Enough that workers do not wait for the disk, few enough that dumps do not pile
+/// up.
+const EVENT_QUEUE: usize = 32;
 
 /// Runs the cases and judges what comes back.
 ///
@@ -107,7 +111,7 @@ pub fn run(
         failures: &failures,
         options,
     };
-    let mut outcome = work(&shared, &plan.units, first, &mut summary, sink);
+    let mut outcome = work(&shared, &plan, first, &mut summary, sink);
     summary.children = starter.children();
     summary.duration_ms = record::milliseconds(started.elapsed());
     if outcome.is_ok() && !halt.failed() {
@@ -141,23 +145,33 @@ fn shrink(shared: &Shared<'_>, sink: &mut dyn Sink) -> io::Result<()> {
 /// Lets the workers work and passes their events on.
 fn work(
     shared: &Shared<'_>,
-    units: &[Unit],
+    plan: &Plan,
     first: Child,
     summary: &mut Summary,
     sink: &mut dyn Sink,
 ) -> Result<(), RunError> {
     let halt = shared.halt;
-    let next = AtomicUsize::new(0);
+    let units = &plan.units;
+    // Those of the cases with servers and clients, and of the rest.
+    let (peers, rest) = (AtomicUsize::new(0), AtomicUsize::new(plan.peers));
     let (sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     thread::scope(|scope| {
         let mut child = Some(first);
-        for _ in 0..workers(shared.options, shared.hello, units.len()) {
+        let (all, patient) = workers(shared.options, shared.hello, plan);
+        for number in 0..all {
             let sender = sender.clone();
             let mut worker = Worker::new(shared, sender, child.take());
-            let next = &next;
+            let (peers, rest) = (&peers, &rest);
             scope.spawn(move || {
                 while !halt.halted()
-                    && let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed))
+                    && let Some(unit) = units[..plan.peers].get(peers.fetch_add(1, Ordering::Relaxed))
+                {
+                    worker.run(unit);
+                }
+                // The patient ones were there to wait.
+                while number >= patient
+                    && !halt.halted()
+                    && let Some(unit) = units.get(rest.fetch_add(1, Ordering::Relaxed))
                 {
                     worker.run(unit);
                 }
@@ -166,12 +180,12 @@ fn work(
         }
         drop(sender);
         let mut kept = Ok(());
-        for event in events {
+        for event in events.into_iter().flatten() {
             if let Event::Case(case) = &event {
                 summary.add(case);
             }
             if kept.is_ok() {
-                kept = sink.event(&event).map_err(RunError::Sink);
+                kept = sink.keep(event).map_err(RunError::Sink);
                 if kept.is_err() {
                     halt.halt();
                 }
@@ -205,12 +219,18 @@ fn finish(
     Ok(summary)
 }
 
-fn workers(options: &RunOptions<'_>, hello: &Hello, units: usize) -> usize {
+/// How many workers there are, and how many of them only have cases with servers and clients: these wait more than they
+/// work, so that there is room for more of them than there are cores.
+fn workers(options: &RunOptions<'_>, hello: &Hello, plan: &Plan) -> (usize, usize) {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let wanted = if options.workers == 0 { cores() } else { options.workers };
-    let allowed = if hello.instances == 0 { wanted } else { hello.instances };
+    let allowed = if hello.instances == 0 { usize::MAX } else { hello.instances };
     // One at least, which closes the first child.
-    wanted.min(allowed).min(units).max(1)
+    let busy = wanted.min(allowed).min(plan.units.len()).max(1);
+    // Who asks for so many workers gets no others.
+    let patient = if options.workers == 0 { busy.min(plan.peers / FEW_PEERS) } else { 0 };
+    let patient = patient.min(allowed - busy.min(allowed));
+    (busy + patient, patient)
 }
 
 fn in_dialects(cases: Vec<Case>, specs: &[Spec]) -> (Vec<Case>, usize) {

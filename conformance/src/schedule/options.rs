@@ -135,6 +135,14 @@ pub trait Sink {
     /// # Errors
     /// When it can't be kept; the run ends then, since a verdict without a record is none.
     fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// The same with an event to keep, which need not be copied.
+    ///
+    /// # Errors
+    /// As [`Sink::event`].
+    fn keep(&mut self, event: Event) -> io::Result<()> {
+        self.event(&event)
+    }
 }
 
 /// Keeps the events, for tests.

@@ -1,9 +1,13 @@
 //! Which cases are asked, in which order, and which of them share a window.
 
+use std::cmp::Reverse;
+
+use serde_json::Value;
+
 use super::RunOptions;
 use crate::adapter::Hello;
 use crate::build::SplitMix64;
-use crate::case::{Case, PartData, Source};
+use crate::case::{Case, PartData, Source, Step};
 use crate::http::is_peer_op;
 
 /// Most cases in one unit: a stop by hand waits for a unit.
@@ -24,7 +28,11 @@ pub(super) enum Unit {
 /// What is to be done.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// What failed before stands first, then cases with servers and clients: some of them wait for seconds, and others can
+    /// be asked meanwhile.
     pub(super) units: Vec<Unit>,
+    /// How many of the units are of these two kinds.
+    pub(super) peers: usize,
     /// Cases that are not asked, and why.
     pub(super) not_applicable: Vec<(usize, String)>,
 }
@@ -43,9 +51,20 @@ impl Plan {
             SplitMix64::new(options.seed).shuffle(&mut asked);
         }
         // What failed before is asked first: whoever fixed it waits for that alone.
-        asked.sort_by_key(|&index| cases[index].source != Source::Counterexample);
+        let failed_before = |index: &usize| cases[*index].source == Source::Counterexample;
+        asked.sort_by_key(|index| !failed_before(index));
         let most = (hello.inflight * WINDOWS).min(UNIT);
         let mut units = Vec::new();
+        let mut peers: Vec<usize> = Vec::new();
+        if !options.in_order {
+            let with_peers = |index: &usize| {
+                failed_before(index) || cases[*index].steps.iter().any(|step| is_peer_op(&step.op))
+            };
+            (peers, asked) = asked.into_iter().partition(with_peers);
+            // Who waits longest begins first.
+            peers.sort_by_key(|index| (!failed_before(index), Reverse(waits(&cases[*index]))));
+            units.extend(peers.iter().map(|index| Unit::Alone(*index)));
+        }
         let mut together = Vec::new();
         for index in asked {
             if !shares(&cases[index]) {
@@ -60,8 +79,18 @@ impl Plan {
         if !together.is_empty() {
             units.push(Unit::Together(together));
         }
-        Self { units, not_applicable }
+        Self { units, peers: peers.len(), not_applicable }
     }
+}
+
+/// Milliseconds that a case spends waiting because it says so.
+fn waits(case: &Case) -> u64 {
+    let of = |step: &Step| {
+        let within = step.args.get("within_ms").and_then(Value::as_u64).filter(|_| step.op == "peer_wait");
+        let timeout = step.args.get("timeout_s").and_then(Value::as_f64).filter(|_| step.op == "call");
+        within.unwrap_or_else(|| timeout.map_or(0, |seconds| (seconds * 1000.0) as u64))
+    };
+    case.steps.iter().map(of).sum()
 }
 
 /// Whether a case is one request that may be in flight among others.

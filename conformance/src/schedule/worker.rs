@@ -78,14 +78,38 @@ pub(super) struct Shared<'a> {
 
 /// One thread with one child at a time.
 pub(super) struct Worker<'a> {
+<<<<<<< HEAD
     shared: &'a Shared<'a>,
     events: SyncSender<Event>,
+=======
+    cases: &'a [Case],
+    window: usize,
+    starter: &'a Starter<'a>,
+    recorder: &'a Recorder<'a>,
+    halt: &'a Halt,
+    events: SyncSender<Vec<Event>>,
+>>>>>>> c51cd07 (Speed: both pipes of a child are polled by the worker itself, cases that wait for servers and clients have workers of their own, baselines compare the letters before the first star first)
     child: Option<Child>,
 }
 
 impl<'a> Worker<'a> {
+<<<<<<< HEAD
     pub(super) fn new(shared: &'a Shared<'a>, events: SyncSender<Event>, child: Option<Child>) -> Self {
         Self { shared, events, child }
+=======
+    #[expect(clippy::too_many_arguments, reason = "what a worker shares with the others, once")]
+    pub(super) fn new(
+        cases: &'a [Case],
+        hello: &Hello,
+        starter: &'a Starter<'a>,
+        recorder: &'a Recorder<'a>,
+        halt: &'a Halt,
+        events: SyncSender<Vec<Event>>,
+        child: Option<Child>,
+        options: &'a RunOptions<'a>,
+    ) -> Self {
+        Self { cases, window: hello.inflight, starter, recorder, halt, events, child, options }
+>>>>>>> c51cd07 (Speed: both pipes of a child are polled by the worker itself, cases that wait for servers and clients have workers of their own, baselines compare the letters before the first star first)
     }
 
     pub(super) fn run(&mut self, unit: &Unit) {
@@ -136,9 +160,17 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
+<<<<<<< HEAD
             for (index, attempt) in judged {
                 self.judged(index, &attempt);
             }
+=======
+            self.answered(judged.len());
+            let stderr = || self.stderr();
+            let event = |(case, attempt)| Event::Case(Box::new(self.recorder.judged(case, &attempt, stderr)));
+            // All at once: whoever takes events is woken once a unit, not once a case.
+            self.send_all(judged.into_iter().map(event).collect());
+>>>>>>> c51cd07 (Speed: both pipes of a child are polled by the worker itself, cases that wait for servers and clients have workers of their own, baselines compare the letters before the first star first)
             let Some(lost) = done.lost else { return };
             let (stderr, before) = (self.stderr(), self.before());
             self.retire(&lost.to_string());
@@ -275,7 +307,11 @@ impl<'a> Worker<'a> {
     }
 
     fn send(&self, event: Event) {
+        self.send_all(vec![event]);
+    }
+
+    fn send_all(&self, events: Vec<Event>) {
         // The receiver lives as long as the workers do.
-        let _ = self.events.send(event);
+        let _ = self.events.send(events);
     }
 }
