@@ -22,6 +22,7 @@ pub(super) struct Recorder {
     strict: bool,
     max_fail: Option<usize>,
     stop: StopFlag,
+    no_times: bool,
 }
 
 impl Recorder {
@@ -45,7 +46,23 @@ impl Recorder {
             ProgressStyle::with_template("{spinner} starting the adapter")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        Ok(Self { events: Vec::new(), file, bar, failed: HashSet::new(), strict, max_fail, stop })
+        Ok(Self {
+            events: Vec::new(),
+            file,
+            bar,
+            failed: HashSet::new(),
+            strict,
+            max_fail,
+            stop,
+            no_times: false,
+        })
+    }
+
+    /// Keeps events without times.
+    #[must_use]
+    pub(super) fn without_times(mut self, no_times: bool) -> Self {
+        self.no_times = no_times;
+        self
     }
 
     /// The events so far.
@@ -85,6 +102,7 @@ impl Sink for Recorder {
 
     fn keep(&mut self, event: Event) -> io::Result<()> {
         self.show(&event);
+        let event = if self.no_times { event.without_times() } else { event };
         let event = match event {
             // The flag that ended the run was ours, not a person's.
             Event::Interrupted(summary) if self.enough() => Event::Summary(Summary {

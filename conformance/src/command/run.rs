@@ -81,6 +81,10 @@ pub(super) struct RunArgs {
     /// In a GitHub workflow: no summary of the step, no annotations
     #[arg(long, help_heading = "Reports")]
     pub(super) no_github: bool,
+    /// Leave out times and the number of children: two runs of one seed, whole or in parts that are merged, give the same
+    /// bytes in every report
+    #[arg(long, help_heading = "Reports")]
+    pub(super) no_times: bool,
     /// Tell warnings in full too
     #[arg(long, short, help_heading = "Reports")]
     pub(super) verbose: bool,
@@ -189,7 +193,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     stop_on_signal(&stop)?;
     let progress = std::io::stderr().is_terminal();
     let max_fail = args.how.max_fail.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
-    let mut recorder = Recorder::new(args.events.as_deref(), progress, args.strict, max_fail, stop.clone())?;
+    let mut recorder = Recorder::new(args.events.as_deref(), progress, args.strict, max_fail, stop.clone())?
+        .without_times(args.no_times);
     let mut options = options(args, &target, &selection, stop.clone());
     options.seed = seed;
     options.scope = scope;
@@ -231,10 +236,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let workflow = Workflow::find(!args.no_github, &args.reports);
     workflow.print(args.json, || console::print(&text))?;
     workflow.tell(&subject, args.json)?;
-    match outcome {
+    let exit = match outcome {
         Ok(_) => Ok(report::finish(&subject)),
         Err(error) => Err(no_verdict(Some(error), &target)),
-    }
+    };
+    // The process ends next. Giving a million small pieces of memory back one by one would take longer than the report.
+    std::mem::forget(tally);
+    exit
 }
 
 fn profile(args: &RunArgs, target: &Target) -> anyhow::Result<&'static Profile> {

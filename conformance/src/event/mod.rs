@@ -54,6 +54,24 @@ pub enum Event {
     Unknown,
 }
 
+impl Event {
+    /// The same without what two runs of one seed differ in though nothing else does: times, and how many children there
+    /// were, which depends on the number of cores and of parts. What is left, and every report on it, has the same bytes.
+    #[must_use]
+    pub fn without_times(mut self) -> Self {
+        match &mut self {
+            Self::RunStart(start) => start.started = 0,
+            Self::Case(case) => case.duration_ms = 0.0,
+            Self::Summary(summary) | Self::Interrupted(summary) => {
+                summary.children = 0;
+                summary.duration_ms = 0.0;
+            }
+            Self::Probe(_) | Self::Counterexample(_) | Self::AdapterExit(_) | Self::Unknown => {}
+        }
+        self
+    }
+}
+
 /// Provenance of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStart {

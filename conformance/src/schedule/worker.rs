@@ -1,5 +1,6 @@
 //! One thread with one child at a time.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
@@ -78,38 +79,16 @@ pub(super) struct Shared<'a> {
 
 /// One thread with one child at a time.
 pub(super) struct Worker<'a> {
-<<<<<<< HEAD
     shared: &'a Shared<'a>,
-    events: SyncSender<Event>,
-=======
-    cases: &'a [Case],
-    window: usize,
-    starter: &'a Starter<'a>,
-    recorder: &'a Recorder<'a>,
-    halt: &'a Halt,
     events: SyncSender<Vec<Event>>,
->>>>>>> c51cd07 (Speed: both pipes of a child are polled by the worker itself, cases that wait for servers and clients have workers of their own, baselines compare the letters before the first star first)
+    /// What the unit at hand has come to: whoever takes events is woken once a unit, not once a case.
+    told: RefCell<Vec<Event>>,
     child: Option<Child>,
 }
 
 impl<'a> Worker<'a> {
-<<<<<<< HEAD
-    pub(super) fn new(shared: &'a Shared<'a>, events: SyncSender<Event>, child: Option<Child>) -> Self {
-        Self { shared, events, child }
-=======
-    #[expect(clippy::too_many_arguments, reason = "what a worker shares with the others, once")]
-    pub(super) fn new(
-        cases: &'a [Case],
-        hello: &Hello,
-        starter: &'a Starter<'a>,
-        recorder: &'a Recorder<'a>,
-        halt: &'a Halt,
-        events: SyncSender<Vec<Event>>,
-        child: Option<Child>,
-        options: &'a RunOptions<'a>,
-    ) -> Self {
-        Self { cases, window: hello.inflight, starter, recorder, halt, events, child, options }
->>>>>>> c51cd07 (Speed: both pipes of a child are polled by the worker itself, cases that wait for servers and clients have workers of their own, baselines compare the letters before the first star first)
+    pub(super) fn new(shared: &'a Shared<'a>, events: SyncSender<Vec<Event>>, child: Option<Child>) -> Self {
+        Self { shared, events, told: RefCell::default(), child }
     }
 
     pub(super) fn run(&mut self, unit: &Unit) {
@@ -117,11 +96,13 @@ impl<'a> Worker<'a> {
             Unit::Together(indices) => self.together(indices),
             Unit::Alone(index) => self.alone(*index),
         }
+        self.tell();
     }
 
     /// Ends the child.
     pub(super) fn close(&mut self) {
         self.retire("end of run");
+        self.tell();
     }
 
     /// Cases in a window. When the child is lost, those that may have been in flight are asked again one by one, and the
@@ -160,17 +141,9 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
-<<<<<<< HEAD
             for (index, attempt) in judged {
                 self.judged(index, &attempt);
             }
-=======
-            self.answered(judged.len());
-            let stderr = || self.stderr();
-            let event = |(case, attempt)| Event::Case(Box::new(self.recorder.judged(case, &attempt, stderr)));
-            // All at once: whoever takes events is woken once a unit, not once a case.
-            self.send_all(judged.into_iter().map(event).collect());
->>>>>>> c51cd07 (Speed: both pipes of a child are polled by the worker itself, cases that wait for servers and clients have workers of their own, baselines compare the letters before the first star first)
             let Some(lost) = done.lost else { return };
             let (stderr, before) = (self.stderr(), self.before());
             self.retire(&lost.to_string());
@@ -307,11 +280,14 @@ impl<'a> Worker<'a> {
     }
 
     fn send(&self, event: Event) {
-        self.send_all(vec![event]);
+        self.told.borrow_mut().push(event);
     }
 
-    fn send_all(&self, events: Vec<Event>) {
-        // The receiver lives as long as the workers do.
-        let _ = self.events.send(events);
+    fn tell(&self) {
+        let told = self.told.take();
+        if !told.is_empty() {
+            // The receiver lives as long as the workers do.
+            let _ = self.events.send(told);
+        }
     }
 }

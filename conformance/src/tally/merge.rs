@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{Tally, TallyError};
-use crate::event::{Counterexample, Event, Summary};
+use crate::event::{Counterexample, Event, Probe, Summary};
 use crate::schedule::COUNTEREXAMPLES;
 
 /// Why runs can't be put together.
@@ -75,10 +75,17 @@ pub fn merge(parts: impl IntoIterator<Item = Vec<Event>>) -> Result<Vec<Event>, 
     let mut total = Summary { complete: true, ..Summary::default() };
     let mut keys = BTreeSet::new();
     let mut events = vec![Event::RunStart(Box::new(start))];
+    let mut probes: Vec<Probe> = Vec::new();
     let mut interrupted = false;
     let mut counterexamples = Vec::new();
     for tally in tallies {
-        events.extend(tally.probes.into_iter().map(Event::Probe));
+        // Every part asks them anew; the same outcome is told once.
+        for probe in tally.probes {
+            if !probes.contains(&probe) {
+                probes.push(probe.clone());
+                events.push(Event::Probe(probe));
+            }
+        }
         for case in tally.cases {
             if !keys.insert(case.key.clone()) {
                 return Err(MergeError::Twice { key: case.key });

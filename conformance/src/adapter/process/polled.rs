@@ -103,7 +103,7 @@ impl Both {
     fn wait(&self) -> io::Result<()> {
         let left = self.until.saturating_duration_since(Instant::now());
         let timeout =
-            Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::from(i32::MAX), tv_nsec: 0 });
+            Timespec::try_from(left).unwrap_or_else(|_| Timespec { tv_sec: i64::from(i32::MAX), tv_nsec: 0 });
         let mut fds = vec![PollFd::new(&self.stdout, PollFlags::IN)];
         if let Some(stdin) = self.stdin.as_ref().filter(|_| !self.waiting.is_empty()) {
             fds.push(PollFd::new(stdin, PollFlags::OUT));
