@@ -35,7 +35,7 @@ fn wrong(request: &Request) -> Answer {
         (Answer::Ok { ok, .. }, "kv_size") if request.args["num_layers"].as_u64() > Some(64) => {
             ok.insert("bytes".into(), 7.into());
         }
-        (Answer::Err { code, .. }, "kv_decode") if request.parts[0].bytes.len() % 2 == 0 => {
+        (Answer::Err { code, .. }, "kv_decode") if request.parts[0].bytes.len().is_multiple_of(2) => {
             "transport".clone_into(code);
         }
         _ => {}
