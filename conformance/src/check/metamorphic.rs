@@ -454,7 +454,9 @@ fn cut_everywhere(random: &mut Random, draft: &mut Draft) {
 
 fn back_to_back(random: &mut Random, draft: &mut Draft) {
     let spec = draft.spec;
-    let (one, two) = (Sample::new(random, spec), Sample::new(random, spec));
+    // After one that says much, one that says nothing shows best what is carried over.
+    let one = talkative(random, spec);
+    let two = if random.once_in(2) { Sample::default() } else { Sample::new(random, spec) };
     let (one, two) = (one.message(spec).to_bytes(), two.message(spec).to_bytes());
     let both = [one.as_slice(), &two].concat();
     if random.once_in(3) {
