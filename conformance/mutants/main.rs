@@ -1,8 +1,8 @@
 //! Implementations that are wrong on purpose, each in one thing: the test of the harness.
 //!
 //! `avp-mutant NAME` speaks ACP/1 like any adapter. It runs the reference in a thread and rewrites what goes in or what
-//! comes out. `avp-mutant --list` names them all. `conformance/tests/mutants.rs` runs each through the real pipe and fails
-//! when one survives.
+//! comes out. `avp-mutant --list` names them all, `avp-mutant --control` is right. `avp-conformance mutants` runs each through
+//! the real pipe, `conformance/tests/mutants.rs` fails when one survives.
 
 mod api;
 mod appetite;
@@ -117,6 +117,9 @@ macro_rules! mutant {
 }
 pub(crate) use mutant;
 
+/// The reference as it is, through the same pipe: what it misses counts against no mutant.
+const CONTROL: Mutant = mutant!(@ "control", "nothing", |_| Ask::Forward, |_, _| {});
+
 fn all() -> impl Iterator<Item = &'static Mutant> {
     [
         encoder::MUTANTS,
@@ -159,12 +162,19 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if name == "--control" {
+        return ended(&name, run(&CONTROL));
+    }
     // Planted ones are in no list: they are for generated cases alone.
     let Some(mutant) = all().chain(planted::MUTANTS).find(|mutant| mutant.name == name) else {
         eprintln!("no mutant is called {name:?}; --list names them");
         return ExitCode::from(2);
     };
-    match run(mutant) {
+    ended(&name, run(mutant))
+}
+
+fn ended(name: &str, ended: io::Result<()>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{name}: {error}");

@@ -18,6 +18,7 @@ pub mod gate;
 pub mod glob;
 pub mod http;
 pub mod judge;
+pub mod kill;
 #[cfg(feature = "libtest")]
 pub mod libtest;
 pub mod matrix;

@@ -13,6 +13,7 @@ mod github;
 mod list;
 mod matrix;
 mod merge;
+mod mutants;
 mod record;
 mod reference;
 mod registry;
@@ -89,6 +90,8 @@ enum Command {
     /// Check or regenerate the golden vectors
     #[command(subcommand)]
     Vectors(vectors::VectorsCommand),
+    /// Try the harness on implementations that are wrong on purpose: who is caught, and by which check
+    Mutants(mutants::MutantsArgs),
     /// Copy the golden vectors, for a test framework of your own
     Export(export::ExportArgs),
     /// The built-in reference as an adapter on stdin and stdout
@@ -156,6 +159,7 @@ fn dispatch(command: Option<Command>) -> anyhow::Result<Exit> {
         Some(Command::Baseline(command)) => baseline::baseline(&command),
         Some(Command::Adapter(command)) => adapter::adapter(&command),
         Some(Command::Vectors(command)) => vectors::vectors(&command),
+        Some(Command::Mutants(args)) => mutants::mutants(&args),
         Some(Command::Export(args)) => export::export(&args),
         Some(Command::Reference) => reference::serve(),
     }
