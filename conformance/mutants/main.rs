@@ -11,6 +11,7 @@ mod context;
 #[cfg(feature = "model")]
 mod crossing;
 mod decoder;
+#[cfg(feature = "model")]
 mod easy;
 mod encoder;
 mod frame;
@@ -146,6 +147,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         model::MUTANTS,
         #[cfg(feature = "model")]
         crossing::MUTANTS,
+        #[cfg(feature = "model")]
         easy::MUTANTS,
         #[cfg(feature = "model")]
         injection::MUTANTS,

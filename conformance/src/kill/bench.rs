@@ -21,7 +21,7 @@ const OLD_PATH: &str = "http/old-path";
 /// more: a switch that waits for ever waits this much longer.
 const BINDING_TIMEOUT_SCALE: f64 = 2.0;
 
-/// Seed of the cases that are made rather than written: models are in no recipe.
+/// Seed of the cases that are made rather than written.
 const SEED: u64 = 7;
 
 /// Generated cases that are made of each property, of which some are asked.
@@ -55,17 +55,14 @@ impl Bench {
             let program = switchboard.program().to_owned();
             return Err(KillError::Unknown { program, mutant: mutant.name.clone() });
         }
-        let has = |group| mutants.iter().any(|mutant| mutant.group == group && switchboard.has(mutant));
         let mut cases = vector::cases()?;
         let of_the_binding = |case: &&Case| case.id.starts_with("http/") || case.id.starts_with("sec/");
         let in_one_dialect = |case: &&Case| case.spec == Spec::V04 || case.id == OLD_PATH;
         let binding: Vec<Case> =
             cases.iter().filter(of_the_binding).filter(in_one_dialect).cloned().collect();
-        let models = has(Group::Model);
-        let generated = check::first(Spec::V04, SEED, OF_EACH_PROPERTY);
-        let wanted =
-            |case: &Case| models && case.id.starts_with("gen/model-") || first_of_a_relation(&case.id);
-        cases.extend(generated.filter(wanted));
+        // Models, and what stands in for them, are in no recipe.
+        let made = check::first(Spec::V04, SEED, OF_EACH_PROPERTY);
+        cases.extend(made.filter(|case| case.id.starts_with("gen/model-") || first_of_a_relation(&case.id)));
         let mut bench = Self { switchboard, cases, binding, control: BTreeSet::new() };
         bench.ask_the_control(mutants)?;
         Ok(bench)
