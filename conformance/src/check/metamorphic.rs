@@ -14,39 +14,9 @@ use crate::build::{Blocks, Content, ContentSize, Fields, Frame, Message};
 use crate::case::{Expect, Spec};
 
 /// Forms of a message that are held against the first: enough that each kind of change comes about in a few cases.
-const FORMS: usize = 4;
-
-/// Longest stream that is cut at every place: one request a place.
-const CUT_EVERYWHERE: usize = 96;
+pub(super) const FORMS: usize = 4;
 
 pub(super) const PROPERTIES: &[Property] = &[
-    Property {
-        name: "same-cut",
-        share: Share::Weight(48),
-        specs: BOTH,
-        requirements: &["AVP-HDR-022"],
-        why: "Messages that arrive in pieces say what they say in one piece, wherever the pieces end.",
-        bug: "stream-depends-on-pieces",
-        make: cut,
-    },
-    Property {
-        name: "same-cut-everywhere",
-        share: Share::Weight(6),
-        specs: BOTH,
-        requirements: &["AVP-HDR-022"],
-        why: "A short stream cut at each single place says the same each time.",
-        bug: "stream-depends-on-pieces",
-        make: cut_everywhere,
-    },
-    Property {
-        name: "same-back-to-back",
-        share: Share::Weight(48),
-        specs: BOTH,
-        requirements: &["AVP-HDR-022"],
-        why: "Two messages back to back are the two messages, and a reader of one message reads the first.",
-        bug: "neighbour-changes-message",
-        make: back_to_back,
-    },
     Property {
         name: "same-field-order",
         share: Share::Weight(48),
@@ -131,7 +101,7 @@ pub(super) const PROPERTIES: &[Property] = &[
 ];
 
 /// Asks about each form; all must mean the same.
-fn all_same(draft: &mut Draft, forms: Vec<Vec<u8>>) {
+pub(super) fn all_same(draft: &mut Draft, forms: Vec<Vec<u8>>) {
     for form in forms {
         draft.step("decode", json!({}), vec![part("message", form)], Expect::Alive);
     }
@@ -139,7 +109,7 @@ fn all_same(draft: &mut Draft, forms: Vec<Vec<u8>>) {
 }
 
 /// A message that has something to say in every kind of field.
-fn talkative(random: &mut Random, spec: Spec) -> Sample {
+pub(super) fn talkative(random: &mut Random, spec: Spec) -> Sample {
     let mut sample = Sample::new(random, spec);
     sample.set_text(0, random.word(8));
     sample.set_shape((0..random.between(1, 4)).map(|_| random.number()).collect());
@@ -281,33 +251,48 @@ fn map_written(random: &mut Random, draft: &mut Draft) {
 }
 
 fn longer_varints(random: &mut Random, draft: &mut Draft) {
+    // Numbers that stand alone, or those of a shape: they are read by different hands.
+    if draft.index().is_multiple_of(2) {
+        draft.requirements(&["AVP-META-005", "AVP-META-006"]);
+        return reworded(random, draft, |random, fields, _| {
+            fields
+                .into_iter()
+                .map(|field| if random.once_in(4) { field } else { longer(random, field) })
+                .collect()
+        });
+    }
+    draft.requirements(&["AVP-META-010"]);
     reworded(random, draft, |random, fields, _| {
-        let longer = |field: Vec<u8>, random: &mut Random| match (number_of(&field), field[0] & 7) {
-            (number, 0) => {
-                let mut padded = Fields::new();
-                let value = varints(&field[1..]).first().copied().unwrap_or_default();
-                padded.varint_padded(number.into(), value, pad(random, value));
-                padded.into_bytes()
-            }
-            (9, 2) => {
-                // One byte of length stands behind the tag: a shape has few dimensions.
-                let mut run = Vec::new();
-                for value in varints(&field[2..]) {
-                    let mut padded = Fields::new();
-                    padded.varint_padded(1, value, pad(random, value));
-                    run.extend_from_slice(&padded.as_bytes()[1..]);
-                }
-                let mut padded = Fields::new();
-                padded.bytes(9, &run);
-                padded.into_bytes()
-            }
-            _ => field,
-        };
-        fields
-            .into_iter()
-            .map(|field| if random.once_in(4) { field } else { longer(field, random) })
-            .collect()
+        fields.into_iter().map(|field| longer_run(random, field)).collect()
     });
+}
+
+/// A field of one number, in more bytes.
+fn longer(random: &mut Random, field: Vec<u8>) -> Vec<u8> {
+    if field[0] & 7 != 0 {
+        return field;
+    }
+    let mut padded = Fields::new();
+    let value = varints(&field[1..]).first().copied().unwrap_or_default();
+    padded.varint_padded(number_of(&field).into(), value, pad(random, value));
+    padded.into_bytes()
+}
+
+/// A shape whose dimensions take more bytes.
+fn longer_run(random: &mut Random, field: Vec<u8>) -> Vec<u8> {
+    if (number_of(&field), field[0] & 7) != (9, 2) {
+        return field;
+    }
+    // One byte of length stands behind the tag: a shape has few dimensions.
+    let mut run = Vec::new();
+    for value in varints(&field[2..]) {
+        let mut padded = Fields::new();
+        padded.varint_padded(1, value, pad(random, value));
+        run.extend_from_slice(&padded.as_bytes()[1..]);
+    }
+    let mut padded = Fields::new();
+    padded.bytes(9, &run);
+    padded.into_bytes()
 }
 
 /// Bytes that a varint may be longer than it needs: ten in all are legal.
@@ -375,13 +360,19 @@ fn compressed(random: &mut Random, draft: &mut Draft) {
     sample.payload = if run { vec![random.below(256) as u8; len] } else { random.bytes(len) };
     let mut forms = vec![sample.message(spec).to_bytes()];
     sample.compressed = true;
+    // One freedom a case: a reader that needs the size, or has no use for a checksum, is wrong in that alone.
+    let (requirement, sized, checksum) = random.pick(&[
+        ("AVP-HDR-008", true, false),
+        ("AVP-CMP-008", true, true),
+        ("AVP-CMP-005", false, false),
+    ]);
     for _ in 0..FORMS {
         let mut frame = Frame::new(Content::Bytes(Arc::from(sample.payload.as_slice())));
         if run && random.once_in(2) {
             frame.blocks = Blocks::Rle;
         }
-        frame.checksum = random.once_in(2);
-        if random.once_in(3) {
+        frame.checksum = checksum;
+        if !sized {
             frame.size = ContentSize::Absent;
         }
         if random.once_in(3) {
@@ -391,85 +382,8 @@ fn compressed(random: &mut Random, draft: &mut Draft) {
         let payload = frame.to_bytes().unwrap_or_default();
         forms.push(Message { payload, ..sample.message(spec) }.to_bytes());
     }
+    draft.requirements(&[requirement]);
     all_same(draft, forms);
-}
-
-/// Up to three messages, and now and then the beginning of one more.
-fn stream_of(random: &mut Random, spec: Spec, most: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for _ in 0..random.between(1, 3) {
-        let message = Sample::new(random, spec).message(spec).to_bytes();
-        if bytes.is_empty() || bytes.len() + message.len() <= most {
-            bytes.extend(message);
-        }
-    }
-    if random.once_in(2) {
-        let next = Sample::new(random, spec).message(spec).to_bytes();
-        let len = random.below(next.len()).min(most / 4);
-        bytes.extend_from_slice(&next[..len]);
-    }
-    bytes
-}
-
-fn cut(random: &mut Random, draft: &mut Draft) {
-    let stream: Arc<[u8]> = stream_of(random, draft.spec, usize::MAX).into();
-    for form in 0..=FORMS {
-        let splits: Vec<usize> = match form {
-            0 => Vec::new(),
-            // Byte by byte.
-            1 => (1..stream.len()).collect(),
-            _ => {
-                let mut at: Vec<usize> =
-                    (0..random.between(1, 6)).map(|_| random.between(1, stream.len() - 1)).collect();
-                at.sort_unstable();
-                at.dedup();
-                at
-            }
-        };
-        let args = json!({ "splits": splits });
-        draft.step("decode_stream", args, vec![part("stream", stream.clone())], Expect::Alive);
-    }
-    draft.all_mean_the_same();
-}
-
-fn cut_everywhere(random: &mut Random, draft: &mut Draft) {
-    let spec = draft.spec;
-    let mut stream = Vec::new();
-    // Messages of few bytes are common enough that this ends soon; an empty one always fits.
-    for _ in 0..16 {
-        let message = Sample::new(random, spec).message(spec).to_bytes();
-        if stream.len() + message.len() <= CUT_EVERYWHERE {
-            stream.extend(message);
-        }
-    }
-    stream.extend(Sample::default().message(spec).to_bytes());
-    let stream: Arc<[u8]> = stream.into();
-    for at in 0..stream.len() {
-        let splits = if at == 0 { Vec::new() } else { vec![at] };
-        let args = json!({ "splits": splits });
-        draft.step("decode_stream", args, vec![part("stream", stream.clone())], Expect::Alive);
-    }
-    draft.all_mean_the_same();
-}
-
-fn back_to_back(random: &mut Random, draft: &mut Draft) {
-    let spec = draft.spec;
-    // After one that says much, one that says nothing shows best what is carried over.
-    let one = talkative(random, spec);
-    let two = if random.once_in(2) { Sample::default() } else { Sample::new(random, spec) };
-    let (one, two) = (one.message(spec).to_bytes(), two.message(spec).to_bytes());
-    let both = [one.as_slice(), &two].concat();
-    if random.once_in(3) {
-        // A reader of one message leaves what follows it alone.
-        let junk = random.between(1, 30);
-        let followed = [one.as_slice(), &random.bytes(junk)].concat();
-        return all_same(draft, vec![one, both, followed]);
-    }
-    for alone in [one, two] {
-        draft.step("decode", json!({}), vec![part("message", alone)], Expect::Alive);
-    }
-    draft.step("decode_stream", json!({ "splits": [] }), vec![part("stream", both)], Expect::Alive);
-    draft.last_joins(vec![0, 1]);
 }
 
 fn text(random: &mut Random, draft: &mut Draft) {

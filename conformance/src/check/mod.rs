@@ -25,6 +25,7 @@ mod message;
 mod metamorphic;
 mod model;
 mod mutation;
+mod pieces;
 mod project;
 mod random;
 mod realign;
@@ -63,6 +64,7 @@ const PROPERTIES: &[&[Property]] = &[
     fault::PROPERTIES,
     stream::PROPERTIES,
     metamorphic::PROPERTIES,
+    pieces::PROPERTIES,
     tensor::PROPERTIES,
     cache::PROPERTIES,
     config::PROPERTIES,
