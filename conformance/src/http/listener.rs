@@ -1,7 +1,7 @@
 //! A server that records what it is asked, and answers as it is told.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,14 +37,47 @@ struct Recorded {
     body: Bytes,
 }
 
+/// How long what has begun may take to be told: a client that was turned away says so to its caller, and to whom it called, in
+/// any order.
+const SETTLING: Duration = Duration::from_secs(2);
+
 /// What has come so far.
 #[derive(Default)]
 struct Record {
     connections: usize,
+    /// Connections whose beginning is under way: nothing is known of them yet.
+    beginning: usize,
     /// TCP connections whose TLS handshake did not end well.
     failed_handshakes: usize,
     downgrade: Option<&'static str>,
     requests: Vec<Recorded>,
+}
+
+/// The record, and a sign that a connection has begun.
+#[derive(Default)]
+struct Shared {
+    record: Mutex<Record>,
+    begun: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The beginning of a connection is over, as `told`.
+    fn begun(&self, told: impl FnOnce(&mut Record)) {
+        let mut record = self.lock();
+        record.beginning -= 1;
+        told(&mut record);
+        self.begun.notify_all();
+    }
+
+    /// The record once nothing is under way, or as it is when that takes too long.
+    fn settled(&self) -> MutexGuard<'_, Record> {
+        let waited = self.begun.wait_timeout_while(self.lock(), SETTLING, |record| record.beginning > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// How connections begin.
@@ -60,7 +93,7 @@ enum Security {
 pub(super) struct Listener {
     address: SocketAddr,
     pem: Option<String>,
-    record: Arc<Mutex<Record>>,
+    record: Arc<Shared>,
     secure: bool,
     _stop: oneshot::Sender<()>,
 }
@@ -79,7 +112,7 @@ impl Listener {
             Some(_) => return Err(BadArgs("`tls` is \"self-signed\" or \"downgrade\"")),
         };
         let secure = !matches!(security, Security::Clear);
-        let record = Arc::new(Mutex::new(Record::default()));
+        let record = Arc::<Shared>::default();
         let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let socket = socket.and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
         let socket = socket.map_err(|_| BadArgs("no port to listen on"))?;
@@ -121,7 +154,7 @@ impl Listener {
 
     /// The step `peer_recorded`: what came so far, and the bodies of the requests as parts.
     pub(super) fn recorded(&self) -> (Value, Vec<Blob>) {
-        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.record.settled();
         let requests: Vec<&Value> = record.requests.iter().map(|request| &request.told).collect();
         let mut ok = json!({
             "connections": record.connections,
@@ -156,15 +189,22 @@ async fn accept(
     socket: std::net::TcpListener,
     security: Security,
     answers: Arc<Map<String, Value>>,
-    record: Arc<Mutex<Record>>,
+    record: Arc<Shared>,
 ) {
     let Ok(socket) = TcpListener::from_std(socket) else { return };
     while let Ok((stream, _)) = socket.accept().await {
         let (security, answers, record) = (security.clone(), Arc::clone(&answers), Arc::clone(&record));
-        record.lock().unwrap_or_else(PoisonError::into_inner).connections += 1;
+        {
+            let mut record = record.lock();
+            record.connections += 1;
+            record.beginning += 1;
+        }
         tokio::spawn(async move {
             match security {
-                Security::Clear => serve(TokioIo::new(stream), None, answers, record).await,
+                Security::Clear => {
+                    record.begun(|_| ());
+                    serve(TokioIo::new(stream), None, answers, record).await;
+                }
                 Security::Tls(acceptor) => match acceptor.accept(stream).await {
                     Ok(stream) => {
                         let version = stream.get_ref().1.protocol_version();
@@ -173,25 +213,22 @@ async fn accept(
                             rustls::ProtocolVersion::TLSv1_2 => "1.2",
                             _ => "another",
                         });
+                        record.begun(|_| ());
                         serve(TokioIo::new(stream), version, answers, record).await;
                     }
-                    Err(_) => record.lock().unwrap_or_else(PoisonError::into_inner).failed_handshakes += 1,
+                    Err(_) => record.begun(|record| record.failed_handshakes += 1),
                 },
                 Security::Downgrade => {
                     let told = downgrade(stream).await;
-                    record.lock().unwrap_or_else(PoisonError::into_inner).downgrade = Some(told);
+                    record.begun(|record| record.downgrade = Some(told));
                 }
             }
         });
     }
 }
 
-async fn serve<I>(
-    io: I,
-    tls: Option<&'static str>,
-    answers: Arc<Map<String, Value>>,
-    record: Arc<Mutex<Record>>,
-) where
+async fn serve<I>(io: I, tls: Option<&'static str>, answers: Arc<Map<String, Value>>, record: Arc<Shared>)
+where
     I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
@@ -213,7 +250,7 @@ async fn answer(
     request: http::Request<Incoming>,
     tls: Option<&'static str>,
     answers: &Map<String, Value>,
-    record: &Mutex<Record>,
+    record: &Shared,
 ) -> Result<Response<Full<Bytes>>, Dropped> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -244,7 +281,7 @@ async fn answer(
         told["json"] = json;
     }
     {
-        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = record.lock();
         if record.requests.len() < MAX_REQUESTS {
             record.requests.push(Recorded { told, body });
         }
