@@ -31,28 +31,33 @@ class Server:
         import uvicorn
 
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="trace", log_config=None, lifespan="off")
-        self.server = uvicorn.Server(config)
         self.listening = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.server = self.prompt(uvicorn.Server)(config)
+        self.thread = threading.Thread(target=asyncio.run, args=(self.server.serve(),), daemon=True)
         self.thread.start()
-        if not self.listening.wait(PATIENCE):
+        if not self.listening.wait(PATIENCE) or not self.server.servers:
             raise BadRequest("the server does not listen")
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
 
-    def run(self):
-        async def main():
-            serving = asyncio.ensure_future(self.server.serve())
-            while not self.server.started and not serving.done():
-                await asyncio.sleep(0.005)
-            self.listening.set()
-            await serving
+    def prompt(self, base):
+        """uvicorn's server, which looks ten times a second whether it is to end: this one is told."""
+        listening = self.listening
 
-        asyncio.run(main())
+        class Prompt(base):
+            async def main_loop(self):
+                # What a tick does: the date of the answers.
+                await self.on_tick(0)
+                self.loop, self.ending = asyncio.get_running_loop(), asyncio.Event()
+                listening.set()
+                await self.ending.wait()
+
+        return Prompt
 
     def stop(self):
-        self.server.should_exit = True
         # Requests that hang are not waited for.
-        self.server.force_exit = True
+        self.server.should_exit = self.server.force_exit = True
+        if self.thread.is_alive():
+            self.server.loop.call_soon_threadsafe(self.server.ending.set)
         self.thread.join(PATIENCE)
 
 

@@ -145,8 +145,14 @@ fn decode_any_field_order(random: &mut Random, draft: &mut Draft) {
 }
 
 /// A field of a number that no dialect knows, of any wire type.
+/// A field of a number that no dialect knows.
 fn unknown(random: &mut Random) -> Vec<u8> {
     let number = random.pick(&[16, 17, 99, 150, 200, 2047, 2048, 19_999, 536_870_911]);
+    any_field(random, number)
+}
+
+/// A field of any wire type.
+pub(super) fn any_field(random: &mut Random, number: u32) -> Vec<u8> {
     let mut field = Fields::new();
     match random.below(4) {
         0 => field.varint(number, random.u64()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::decoding::any_field;
 use super::draft::{BOTH, Draft, Property, part, part_of};
 use super::message::Sample;
 use super::random::Random;
@@ -188,17 +189,7 @@ fn unknown(random: &mut Random, spec: Spec) -> Vec<u8> {
         Spec::V04 if random.once_in(3) => 12,
         _ => random.pick(&[16, 17, 31, 99, 150, 2047, 2048, 18_999, 20_000, 536_870_911]),
     };
-    let mut field = Fields::new();
-    match random.below(4) {
-        0 => field.varint(number, random.u64()),
-        1 => field.fixed32(number, random.u32()),
-        2 => field.fixed64(number, random.u64()),
-        _ => {
-            let len = random.below(20);
-            field.bytes(number, &random.bytes(len))
-        }
-    };
-    field.into_bytes()
+    any_field(random, number)
 }
 
 fn map_order(random: &mut Random, draft: &mut Draft) {

@@ -41,13 +41,13 @@ pub(super) fn markdown(summary: &Summary) -> String {
     for errors in &summary.ulp {
         let exact = errors.buckets.first().copied().unwrap_or_default();
         out.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {:.2} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} |\n",
             errors.op,
             errors.dtype,
             errors.total(),
             percent(exact, errors.total()),
             errors.within(MOST).map_or_else(|| "more".to_owned(), |units| format!("{units}")),
-            errors.worst,
+            units(errors.worst),
             errors.not_finite,
         ));
     }
@@ -66,7 +66,7 @@ fn told(errors: &UlpErrors) -> String {
     };
     let worst = match errors.worst == 0.0 {
         true => String::new(),
-        false => format!(", worst {:.2} ULP in {}", errors.worst, errors.worst_case),
+        false => format!(", worst {} ULP in {}", units(errors.worst), errors.worst_case),
     };
     format!("{} against double precision: {within}{worst}{odd}", errors.total())
 }
@@ -90,6 +90,16 @@ fn border(bucket: usize) -> String {
         0 => "0".to_owned(),
         bucket if bucket + 1 < crate::event::ULP_BUCKETS => format!("≤{}", 1u64 << (bucket - 1)),
         _ => ">65536".to_owned(),
+    }
+}
+
+/// Three digits, without an exponent as long as that is shorter.
+pub(super) fn units(count: f64) -> String {
+    match count {
+        count if count >= 1e6 => format!("{count:.1e}"),
+        count if count >= 100.0 => format!("{count:.0}"),
+        count if count >= 10.0 => format!("{count:.1}"),
+        count => format!("{count:.2}"),
     }
 }
 

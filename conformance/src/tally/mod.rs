@@ -8,7 +8,7 @@ mod profile;
 #[cfg(test)]
 pub(crate) mod sample;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 pub use self::cause::{Cause, Miss};
 pub use self::merge::{MergeError, merge};
@@ -248,9 +248,10 @@ impl Tally {
     /// The areas, in the order of the catalogue.
     pub fn areas(&self) -> Vec<AreaVerdict> {
         let mut areas: Vec<AreaVerdict> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for requirement in &self.requirements {
             let code = area_of(&requirement.brief.id);
-            let index = areas.iter().position(|area| area.code == code).unwrap_or_else(|| {
+            let index = *places.entry(code).or_insert_with(|| {
                 areas.push(AreaVerdict {
                     code: code.to_owned(),
                     title: area_title(code),
@@ -260,13 +261,15 @@ impl Tally {
             });
             areas[index].add(requirement);
         }
+        let mut met = Vec::new();
         for (_, check) in self.checks().filter(|(_, check)| check.outcome != Outcome::NotApplicable) {
-            let mut codes: Vec<&str> = check.requirements.iter().map(|id| area_of(id)).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            for area in areas.iter_mut().filter(|area| codes.contains(&area.code.as_str())) {
-                area.checks += 1;
-                area.missed += usize::from(check.missed() && check.level > Level::May);
+            met.clear();
+            met.extend(check.requirements.iter().filter_map(|id| places.get(area_of(id)).copied()));
+            met.sort_unstable();
+            met.dedup();
+            for index in &met {
+                areas[*index].checks += 1;
+                areas[*index].missed += usize::from(check.missed() && check.level > Level::May);
             }
         }
         areas
@@ -301,11 +304,11 @@ impl Tally {
             let area = id.split('/').next().unwrap_or_default();
             rank.get(area).copied().unwrap_or(usize::MAX)
         };
-        self.cases.sort_by(|a, b| rank_of(&a.id).cmp(&rank_of(&b.id)).then_with(|| a.key.cmp(&b.key)));
+        self.cases.sort_by_cached_key(|case| (rank_of(&case.id), case.key.clone()));
     }
 
     fn judge_requirements(&self) -> Vec<RequirementVerdict> {
-        let mut found: BTreeMap<&str, (Status, usize, usize)> = BTreeMap::new();
+        let mut found: HashMap<&str, (Status, usize, usize)> = HashMap::new();
         let levels: HashMap<&str, Level> =
             self.start.requirements.iter().map(|brief| (brief.id.as_str(), brief.level)).collect();
         for (_, check) in self.checks() {
@@ -341,8 +344,11 @@ impl Tally {
                 RequirementVerdict { brief, status, required, checks, missed }
             })
             .collect();
-        let rank = |id: &str| catalogue.requirements().iter().position(|known| known.id == id);
-        verdicts.sort_by_key(|verdict| rank(&verdict.brief.id).unwrap_or(usize::MAX));
+        let ids = catalogue.requirements().iter().map(|known| known.id.as_str());
+        let ranks: HashMap<&str, usize> = ids.enumerate().map(|(rank, id)| (id, rank)).collect();
+        let rank = |id: &str| ranks.get(id).copied().unwrap_or(usize::MAX);
+        // Of those that the catalogue does not know, by id.
+        verdicts.sort_by_cached_key(|verdict| (rank(&verdict.brief.id), verdict.brief.id.clone()));
         verdicts
     }
 

@@ -44,6 +44,7 @@ pub use folder::{Difference, Dist, FolderError, Generated, IdChange, VectorFolde
 pub use lock::{Lock, LockError};
 pub use proof::Disagreement;
 pub use recipe::RecipeError;
+pub(crate) use vocabulary::METADATA_KEYS;
 pub use write::{COUNTEREXAMPLE, UnwrittenError, case_of, entry, recipe_of};
 
 /// File beside the recipes that says which requirements no vector tests, and why.

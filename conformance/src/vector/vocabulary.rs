@@ -130,7 +130,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "client_h2",
 ];
 
-/// Metadata as ACP/1 writes it.
+/// Metadata as ACP/1 writes it, in the order of the fields' numbers, which count from 1.
 pub(crate) const METADATA_KEYS: &[&str] = &[
     "session_id",
     "source_agent_id",

@@ -10,6 +10,7 @@ use super::meaning::{Kind, meanings};
 use super::{CrossReading, Judged, Read, Verdict, Written};
 use crate::dissect::{self, RawValue};
 use crate::matrix::version;
+use crate::vector::METADATA_KEYS;
 
 /// Releases in a row that are the same on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,25 +248,9 @@ impl Form {
     }
 }
 
+/// A field with its name, which stands in the list at its number.
 fn field(number: u32) -> String {
-    let name = [
-        "session_id",
-        "source_agent_id",
-        "target_agent_id",
-        "model_id",
-        "hidden_dim",
-        "num_layers",
-        "payload_type",
-        "dtype",
-        "tensor_shape",
-        "mode",
-        "compression",
-        "confidence_score",
-        "avp_map_id",
-        "extra",
-        "payload_checksum",
-    ]
-    .get((number as usize).wrapping_sub(1));
+    let name = METADATA_KEYS.get((number as usize).wrapping_sub(1));
     name.map_or_else(|| format!("field {number}"), |name| format!("field {number} ({name})"))
 }
 

@@ -4,7 +4,7 @@ use crate::report::words;
 
 /// Markup characters as entities, for an element or a quoted attribute. Characters that steer a terminal or turn the
 /// direction of what follows are written as escapes: nothing that an adapter says may pass for something else.
-pub(in crate::report) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,21 +1,18 @@
 //! Events → one page that needs nothing else.
 //!
 //! Everything is there without a script: rows are `details` that a browser opens. The script filters them. Whatever an
-//! adapter said passes `escape`; a policy in the page allows its own style and script by their sums and nothing else,
-//! so that what slips through could still not run.
+//! adapter said passes `escape`; [`page`] is what keeps the rest from running.
 
 mod dump;
 mod escape;
 mod miss;
 mod numbers;
 mod overview;
+pub(crate) mod page;
 mod provenance;
 mod requirement;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::{Digest as _, Sha256};
-
-pub(super) use self::escape::escape;
+pub(crate) use self::escape::escape;
 use self::escape::short;
 use super::{Subject, words};
 use crate::{
@@ -29,18 +26,8 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// Renders the page.
 pub fn render(subject: &Subject<'_>) -> String {
-    let sum = |text: &str| STANDARD.encode(Sha256::digest(text));
     let name = short(&words::implementation(&subject.tally.start), 200);
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; \
-         script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>AVP conformance: {name}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n",
-        sum(STYLE),
-        sum(SCRIPT)
-    );
+    let mut out = page::open(&format!("AVP conformance: {name}"), STYLE, SCRIPT);
     overview::head(&mut out, subject);
     let mut main = String::new();
     overview::profiles(&mut main, subject);
@@ -52,7 +39,8 @@ pub fn render(subject: &Subject<'_>) -> String {
     overview::not_run(&mut main, subject);
     provenance::write(&mut main, subject);
     contents(&mut out, &main);
-    out.push_str(&format!("<main>\n{main}</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"));
+    out.push_str(&format!("<main>\n{main}"));
+    out.push_str(&page::close(SCRIPT));
     out
 }
 

@@ -3,7 +3,7 @@
 use super::short;
 use crate::{
     event::{ULP_BUCKETS, UlpErrors},
-    report::words,
+    report::{numbers, words},
     tally::Tally,
 };
 
@@ -46,7 +46,7 @@ fn row(out: &mut String, errors: &UlpErrors) {
         Some(units) => format!("{units} ULP"),
         None => "more".to_owned(),
     };
-    let mut worst = format!("{} ULP", rounded(errors.worst));
+    let mut worst = format!("{} ULP", numbers::units(errors.worst));
     if errors.not_finite > 0 {
         worst.push_str(&format!(", {} not finite", errors.not_finite));
     }
@@ -60,16 +60,6 @@ fn row(out: &mut String, errors: &UlpErrors) {
         exact * 100.0,
         if errors.worst > 0.0 { short(&errors.worst_case, 120) } else { "–".to_owned() },
     ));
-}
-
-/// Three digits, without an exponent as long as that is shorter.
-fn rounded(units: f64) -> String {
-    match units {
-        units if units >= 1e6 => format!("{units:.1e}"),
-        units if units >= 100.0 => format!("{units:.0}"),
-        units if units >= 10.0 => format!("{units:.1}"),
-        units => format!("{units:.2}"),
-    }
 }
 
 fn picture(errors: &UlpErrors) -> String {

@@ -73,6 +73,8 @@ impl<'a> Rows<'a> {
     /// Writes the sections of all areas.
     pub(super) fn write(&mut self, out: &mut String) {
         let tally = self.subject.tally;
+        let titles: HashMap<String, String> =
+            tally.areas().into_iter().map(|area| (area.code, area.title)).collect();
         let mut area = "";
         for (number, verdict) in tally.requirements.iter().enumerate().take(ROWS) {
             let code = area_of(&verdict.brief.id);
@@ -80,12 +82,11 @@ impl<'a> Rows<'a> {
                 if number > 0 {
                     out.push_str("</section>\n");
                 }
-                let known = tally.areas().into_iter().find(|known| known.code == code);
-                let title = known.map(|known| known.title).unwrap_or_default();
+                let title = titles.get(code).map(String::as_str).unwrap_or_default();
                 out.push_str(&format!(
                     "<section class=\"area\" id=\"a{number}\">\n<h3>{} <span>{}</span></h3>\n",
                     short(code, 40),
-                    short(&title, 200)
+                    short(title, 200)
                 ));
                 area = code;
             }

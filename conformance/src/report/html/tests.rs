@@ -1,3 +1,6 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 use crate::{
     event::{CaseEvent, PartDump},
