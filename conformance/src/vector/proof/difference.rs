@@ -137,11 +137,12 @@ impl Places {
         }
     }
 
-    /// One run that is inserted or removed is one place, however long it is. Where bytes stand in place of others, each
-    /// run as wide as a number is one.
+    /// One run that is put in front or behind, or cut off there, is one place, however long it is. Inside, every run as wide
+    /// as a number is one.
     fn bytes(&mut self, a: &[u8], b: &[u8], place: &str) {
         let (from, x, y) = middle(a, b);
-        let count = if x.is_empty() || y.is_empty() {
+        let shorter = a.len().min(b.len());
+        let count = if (x.is_empty() || y.is_empty()) && (from == 0 || from == shorter) {
             1
         } else if x.len() == y.len() {
             runs(x, y)
@@ -171,7 +172,9 @@ fn runs(a: &[u8], b: &[u8]) -> usize {
     let mut run: Option<(usize, usize)> = None;
     for at in (0..a.len()).filter(|at| a[*at] != b[*at]) {
         run = match run {
-            Some((start, last)) if at - last <= INSIDE_A_NUMBER + 1 && at - start < WIDEST => Some((start, at)),
+            Some((start, last)) if at - last <= INSIDE_A_NUMBER + 1 && at - start < WIDEST => {
+                Some((start, at))
+            }
             _ => {
                 count += 1;
                 Some((at, at))

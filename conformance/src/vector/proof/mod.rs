@@ -17,15 +17,16 @@
 //! * *Parts that hold JSON or a message* are compared by what they say: messages by version, flags, metadata fields in
 //!   their order, payload, and what is behind. Well-formed bytes of another form are one place. What says the same in
 //!   other bytes, and what can't be read on one side, is compared by bytes.
-//! * *Bytes*: one run that is inserted or removed is one place, of any length. Where bytes stand in place of others, every
-//!   eight of them begun are one place, and so is every run of them that lies more than two equal bytes from the next.
+//! * *Bytes*: one run that is put in front or behind, or cut off there, is one place, of any length. Inside, every eight
+//!   bytes begun that come in, go, or stand in place of others are one place, and so is every run of changed ones that
+//!   lies more than two equal bytes from the next.
 //! * *Tensors*: type, each dimension and each value. The same change of type or shape in all tensors that had the old one,
 //!   of the request or of one layer (`k1`, `v1`), is one change, and so are the same values in another shape. Where the
 //!   shape changes, what both tensors have must agree. A layer that only one has is one place.
 //! * *HTTP*: version, method, path, each header, the body, and each way in which sending it is disturbed.
 //! * *What comes before* matters to operations that keep something: all such steps that are not refused themselves, and
 //!   all that the request names. A step that is inserted or removed is one place; a changed one counts as often as it
-//!   differs. Scripts are taken apart into their steps.
+//!   differs. Scripts are taken apart into their steps; those that can't be are no twins.
 //!
 //! Refusals that have no twin are listed with the reason in `vectors/unpaired.yaml`.
 
@@ -33,6 +34,8 @@ mod difference;
 mod reader;
 mod request;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod twin;
 mod unpaired;
@@ -119,7 +122,9 @@ impl Proof {
             let unproven = matches!(refusal.how, How::Open(_));
             *open.entry(refusal.id.as_str()).or_default() |= unproven;
             if unproven && !self.unpaired.lists(&refusal.id) {
-                wrong.push(format!("{refusal}; add a twin that differs in one place, or list it in unpaired.yaml"));
+                wrong.push(format!(
+                    "{refusal}; add a twin that differs in one place, or list it in unpaired.yaml"
+                ));
             }
         }
         wrong.extend(self.unpaired.wrong(&open).into_iter().map(|line| format!("unpaired.yaml: {line}")));
@@ -171,7 +176,10 @@ pub struct ProofCount {
 impl fmt::Display for ProofCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { refusals, reader, patched, twin, unpaired, open, several } = self;
-        write!(f, "{refusals} refusals: {reader} by the reader ({patched} of them patched from a right message), ")?;
+        write!(
+            f,
+            "{refusals} refusals: {reader} by the reader ({patched} of them patched from a right message), "
+        )?;
         write!(f, "{twin} by an accepted twin, {unpaired} listed as unpaired")?;
         if *open > 0 {
             write!(f, ", {open} unproven")?;

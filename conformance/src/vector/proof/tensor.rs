@@ -72,7 +72,11 @@ struct Pair<'t> {
 /// `k3` and `v3` are one layer; what has no number stands for itself.
 fn layer(name: &str) -> String {
     match name.trim_start_matches(['k', 'v']) {
-        digits if digits.len() + 1 == name.len() && !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+        digits
+            if digits.len() + 1 == name.len()
+                && !digits.is_empty()
+                && digits.bytes().all(|digit| digit.is_ascii_digit()) =>
+        {
             format!("layer {digits}")
         }
         _ => name.to_owned(),
@@ -113,11 +117,7 @@ fn dimensions(pair: &Pair<'_>) -> usize {
         return 1;
     }
     let (_, x, y) = middle(&pair.a.shape, &pair.b.shape);
-    if x.len() == y.len() {
-        x.iter().zip(y).filter(|(x, y)| x != y).count()
-    } else {
-        x.len().max(y.len())
-    }
+    if x.len() == y.len() { x.iter().zip(y).filter(|(x, y)| x != y).count() } else { x.len().max(y.len()) }
 }
 
 /// Values that differ, where the shape does not say so already: of another shape, what both have must agree.

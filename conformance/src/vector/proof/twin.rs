@@ -57,7 +57,8 @@ struct Candidate<'e> {
 }
 
 fn of_op(expanded: &[Expanded<'_>], op: &str, asked: &[Asked<'_>]) -> Vec<Refusal> {
-    let wanted: BTreeSet<(&str, At)> = asked.iter().map(|asked| (asked.one.recipe.id.as_str(), asked.at)).collect();
+    let wanted: BTreeSet<(&str, At)> =
+        asked.iter().map(|asked| (asked.one.recipe.id.as_str(), asked.at)).collect();
     let mut refused: BTreeMap<(&str, At), Trial> = BTreeMap::new();
     let mut accepted = Vec::new();
     for one in expanded.iter().filter(|one| one.steps.iter().any(|step| step.op == op)) {

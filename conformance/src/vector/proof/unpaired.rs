@@ -45,13 +45,16 @@ impl UnpairedList {
         let mut listed: BTreeSet<&str> = BTreeSet::new();
         for entry in &self.0 {
             if entry.because.trim().is_empty() {
-                wrong.push(format!("{} without a reason; say why there is no twin", entry.vectors.join(", ")));
+                wrong
+                    .push(format!("{} without a reason; say why there is no twin", entry.vectors.join(", ")));
             }
             for pattern in &entry.vectors {
                 let glob = Glob::new(pattern.as_str());
                 let fitting: Vec<&str> = open.keys().copied().filter(|id| glob.matches(id)).collect();
                 if fitting.is_empty() {
-                    wrong.push(format!("{pattern} fits no vector that is to be refused for one fault; take it out"));
+                    wrong.push(format!(
+                        "{pattern} fits no vector that is to be refused for one fault; take it out"
+                    ));
                 }
                 for id in fitting {
                     if !open[id] {
