@@ -146,7 +146,7 @@ fn code_6_for_vectors_that_drifted() {
 fn code_6_for_a_refusal_that_is_not_proven() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let recipe = "- {id: qg/alone, req: [AVP-QG-001], why: A test., op: assess_transfer, args: {prompt_tokens: -1}, \
+    let recipe = "- {id: qg/alone, req: [AVP-QG-001], specs: [\"0.4\"], why: A test., op: assess_transfer, args: {prompt_tokens: -1}, \
                   expect: {reject: [invalid_argument]}}\n";
     fs::create_dir(folder.path().join("recipes")).unwrap();
     fs::write(folder.path().join("recipes/qg.yaml"), recipe).unwrap();
