@@ -14,12 +14,26 @@ use super::{Ended, console, suite};
 /// The vectors of a clone.
 #[derive(Subcommand)]
 pub(super) enum VectorsCommand {
-    /// Regenerate the golden vectors in memory and compare (exit code 6 when anything differs)
-    #[command(after_help = "Examples:\n  avp-conformance vectors check\n")]
-    Check(FolderArgs),
+    /// Regenerate the golden vectors in memory and compare, and prove that every refusal has one fault (exit code 6 when
+    /// anything differs or is not proven)
+    #[command(
+        after_help = "Examples:\n  avp-conformance vectors check\n  avp-conformance vectors check --twins   what proves each refusal\n"
+    )]
+    Check(CheckArgs),
     /// Write vectors/dist and vectors/ids.lock as the recipes make them
     #[command(after_help = "Examples:\n  avp-conformance vectors generate\n")]
     Generate(FolderArgs),
+}
+
+/// What is checked.
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// List every refusal with what proves that it has one fault: the harness's own reader, or an accepted twin and the
+    /// place in which that differs
+    #[arg(long)]
+    twins: bool,
 }
 
 /// Which folder.
@@ -38,10 +52,16 @@ pub(super) fn vectors(command: &VectorsCommand) -> anyhow::Result<Exit> {
     }
 }
 
-fn check(args: &FolderArgs) -> anyhow::Result<Exit> {
-    let folder = folder(args)?;
-    let differences = VectorFolder::new(&folder).check().map_err(broken)?;
-    let mut told = String::new();
+fn check(args: &CheckArgs) -> anyhow::Result<Exit> {
+    let folder = VectorFolder::new(folder(&args.folder)?);
+    let differences = folder.check().map_err(broken)?;
+    let proof = folder.proof().map_err(broken)?;
+    if args.twins {
+        let list: String = proof.refusals.iter().map(|refusal| format!("{refusal}\n")).collect();
+        console::print(&list)?;
+    }
+    let unproven = proof.wrong();
+    let mut told: String = unproven.iter().map(|line| format!("{line}\n")).collect();
     for difference in &differences {
         told.push_str(&format!("{difference}\n"));
     }
@@ -53,10 +73,18 @@ fn check(args: &FolderArgs) -> anyhow::Result<Exit> {
     if told.is_empty() {
         let count = coverage.count(|_| true);
         let vectors = cases.len();
-        console::print(&format!("{vectors} vectors are what the recipes make\nrequirements: {count}\n"))?;
+        let proven = proof.count();
+        console::print(&format!(
+            "{vectors} vectors are what the recipes make\none fault: {proven}\nrequirements: {count}\n"
+        ))?;
         return Ok(Exit::Ok);
     }
-    console::print(&told)?;
+    console::print(&format!("{told}one fault: {}\n", proof.count()))?;
+    if told.lines().count() == unproven.len() {
+        return Err(Ended::new(Exit::Integrity, "some refusals are not proven to have one fault")
+            .hint("vectors/README.md, \"One fault\"")
+            .into());
+    }
     Err(Ended::new(Exit::Integrity, "the golden vectors are not what the recipes make")
         .hint("avp-conformance vectors generate, and review the difference before it is committed")
         .into())

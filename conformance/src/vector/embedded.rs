@@ -48,6 +48,9 @@ pub(super) const SCHEMA: &str = include_str!("../../../vectors/schema/manifest.s
 /// Every id that was ever issued.
 pub(super) const LOCK: &str = include_str!("../../../vectors/ids.lock");
 
+/// Refusals without an accepted twin.
+pub(super) const UNPAIRED: &str = include_str!("../../../vectors/unpaired.yaml");
+
 /// Name and text of every recipe file.
 pub(super) fn files() -> Vec<(String, String)> {
     EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

@@ -12,7 +12,7 @@ use super::digest::Digest;
 use super::embedded;
 use super::lock::Lock;
 use super::manifest::{ManifestWriter, blob_path};
-use super::proof::{Disagreement, disagreements};
+use super::proof::{Disagreement, Proof, UnpairedList, disagreements};
 use super::{Recipes, RecipesError, read_folder};
 
 /// What cannot be done with the folder.
@@ -24,6 +24,9 @@ pub enum FolderError {
     /// Vectors that our own reader does not agree with.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Disagreements(Vec<Disagreement>),
+    /// The list of refusals without a twin.
+    #[error("unpaired.yaml: {0}; it is a list of entries with `vectors`, patterns of ids, and `because`")]
+    Unpaired(#[from] serde_yaml::Error),
     /// A file that can't be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -214,16 +217,36 @@ impl VectorFolder {
         Ok(Generated { cases: dist.cases, changed })
     }
 
+    /// The one-fault proof of every refusal in the recipes. Nothing is written.
+    ///
+    /// # Errors
+    /// [`FolderError`] when the folder can't be read, or its recipes or the list `unpaired.yaml` are wrong.
+    pub fn proof(&self) -> Result<Proof, FolderError> {
+        let unpaired = self.read("unpaired.yaml")?.unwrap_or_default();
+        proof_of(&self.recipes()?, &unpaired)
+    }
+
     fn make(&self) -> Result<Dist, FolderError> {
-        let recipes = self.0.join("recipes");
-        let files = read_folder(&recipes).map_err(|source| FolderError::Io { path: recipes, source })?;
-        let path = self.0.join("ids.lock");
-        let lock = match std::fs::read_to_string(&path) {
-            Ok(text) => Lock::parse(&text).map_err(RecipesError::from)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Lock::default(),
-            Err(source) => return Err(FolderError::Io { path, source }),
+        let lock = match self.read("ids.lock")? {
+            Some(text) => Lock::parse(&text).map_err(RecipesError::from)?,
+            None => Lock::default(),
         };
-        Dist::make(&files, &lock)
+        Dist::make(&self.recipes()?, &lock)
+    }
+
+    fn recipes(&self) -> Result<Vec<(String, String)>, FolderError> {
+        let recipes = self.0.join("recipes");
+        read_folder(&recipes).map_err(|source| FolderError::Io { path: recipes, source })
+    }
+
+    /// A text file of the folder, where there is one.
+    fn read(&self, name: &str) -> Result<Option<String>, FolderError> {
+        let path = self.0.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FolderError::Io { path, source }),
+        }
     }
 
     fn compare(&self, dist: &Dist) -> Result<Vec<Difference>, FolderError> {
@@ -252,6 +275,12 @@ impl VectorFolder {
         }
         Ok(differences)
     }
+}
+
+/// The one-fault proof of these recipe files (name, text).
+pub(super) fn proof_of(files: &[(String, String)], unpaired: &str) -> Result<Proof, FolderError> {
+    let unpaired = UnpairedList::parse(unpaired)?;
+    Ok(Proof::of(&Recipes::read(files).expand()?, unpaired))
 }
 
 fn id_changes(before: &Lock, after: &Lock) -> Vec<(String, IdChange)> {

@@ -42,7 +42,7 @@ use recipe::{Recipe, read_file, read_list};
 
 pub use folder::{Difference, Dist, FolderError, Generated, IdChange, VectorFolder};
 pub use lock::{Lock, LockError};
-pub use proof::Disagreement;
+pub use proof::{Disagreement, How, Nearest, Proof, ProofCount, Refusal, Unpaired, UnpairedList};
 pub use recipe::RecipeError;
 pub(crate) use vocabulary::METADATA_KEYS;
 pub use write::{COUNTEREXAMPLE, UnwrittenError, case_of, entry, recipe_of};
@@ -67,6 +67,14 @@ pub enum RecipesError {
 /// [`RecipesError`] when the recipes do not hold to the grammar; a test sees to it that those of a release do.
 pub fn cases() -> Result<Vec<Case>, RecipesError> {
     cases_of(&embedded::files(), &Lock::parse(embedded::LOCK)?)
+}
+
+/// The one-fault proof of the recipes that this binary carries.
+///
+/// # Errors
+/// [`FolderError`] when the recipes or the list of those without a twin can't be read; a test sees to it that they can.
+pub fn proof() -> Result<Proof, FolderError> {
+    folder::proof_of(&embedded::files(), embedded::UNPAIRED)
 }
 
 /// SHA-256 over the texts that this binary's vectors and verdicts are made from: recipes, goldens, requirements and the

@@ -142,6 +142,21 @@ fn code_6_for_vectors_that_drifted() {
     check.assert_code(6).assert_says("not what the recipes make");
 }
 
+#[test]
+fn code_6_for_a_refusal_that_is_not_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let recipe = "- {id: qg/alone, req: [AVP-QG-001], specs: [\"0.4\"], why: A test., op: assess_transfer, args: {prompt_tokens: -1}, \
+                  expect: {reject: [invalid_argument]}}\n";
+    fs::create_dir(folder.path().join("recipes")).unwrap();
+    fs::write(folder.path().join("recipes/qg.yaml"), recipe).unwrap();
+    avp(&["vectors", "generate", "--folder", path]).assert_code(0);
+    let check = avp(&["vectors", "check", "--folder", path]);
+    check.assert_code(6).assert_says("qg/alone@0.4").assert_says("not proven to have one fault");
+    fs::write(folder.path().join("unpaired.yaml"), "- {vectors: [qg/*], because: A test.}\n").unwrap();
+    avp(&["vectors", "check", "--folder", path]).assert_code(0).assert_says("listed as unpaired");
+}
+
 #[cfg(unix)]
 #[test]
 fn code_130_keeps_what_was_judged() {

@@ -79,7 +79,13 @@ fn a_case_is_shown_with_its_bytes() {
 
 #[test]
 fn the_golden_vectors_are_what_the_recipes_make_and_can_be_taken_along() {
-    avp(&["vectors", "check"]).assert_code(0).assert_says("vectors are what the recipes make");
+    let check = avp(&["vectors", "check"]);
+    check.assert_code(0).assert_says("vectors are what the recipes make").assert_says("one fault: ");
+    let twins = avp(&["vectors", "check", "--twins"]);
+    twins
+        .assert_code(0)
+        .assert_says("by the reader, patched from vec2")
+        .assert_says("differs in args.temperature");
     let folder = tempfile::tempdir().unwrap();
     avp(&["export", folder.path().to_str().unwrap()]).assert_code(0);
     assert!(folder.path().join("0.4/manifest.json").is_file());

@@ -5,6 +5,7 @@ mod coverage;
 mod folder;
 mod grammar;
 mod manifest;
+mod proof;
 mod schema;
 
 use std::path::PathBuf;

@@ -1,13 +1,11 @@
-//! The one-fault proof: a message that a vector calls wrong is wrong in exactly one way, and what it was made from is
-//! right. Our own dissector is the judge, so that a mistake in a recipe does not become a mistake of every
-//! implementation.
+//! What our own dissector finds in a message that a vector calls right or wrong.
 
 use serde_json::Value;
 
 use crate::case::{Expect, PartData, Spec, Step};
 use crate::dissect::{self, Fault, Limits, Stage};
 
-use super::expand::Expanded;
+use super::super::expand::Expanded;
 
 /// Most bytes that a payload may decompress to here, when the vector sets no limit of its own: more than any vector
 /// holds on purpose.
@@ -33,7 +31,7 @@ enum Claim<'a> {
 }
 
 /// Every vector whose messages our own reader takes otherwise than the vector says.
-pub(crate) fn disagreements(expanded: &[Expanded<'_>]) -> Vec<Disagreement> {
+pub(in crate::vector) fn disagreements(expanded: &[Expanded<'_>]) -> Vec<Disagreement> {
     let mut all = Vec::new();
     for one in expanded {
         for spec in &one.recipe.specs {
@@ -58,6 +56,38 @@ pub(crate) fn disagreements(expanded: &[Expanded<'_>]) -> Vec<Disagreement> {
     all
 }
 
+/// What our reader says of a step that is to be refused: it finds one cause and no more. `None` when it does not read such
+/// a request, or not so.
+pub(super) fn proves(one: &Expanded<'_>, index: usize, spec: Spec) -> Option<ByReader> {
+    let step = &one.steps[index];
+    let part = step.parts.first().filter(|_| step.parts.len() == 1 && is_refused(step))?;
+    let PartData::Bytes(bytes) = &part.data else { return None };
+    if is_of_tomorrow(one) || causes(&faults_of(step, bytes, spec)?).len() != 1 {
+        return None;
+    }
+    let mut base = None;
+    for derived in one.derived.iter().filter(|derived| derived.step == index) {
+        if faults_of(step, &derived.bytes, spec)?.is_empty() {
+            base = Some(derived.name.clone());
+        } else {
+            return None;
+        }
+    }
+    Some(ByReader { base })
+}
+
+/// A message in which our reader finds one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ByReader {
+    /// The message that it was patched from, in which our reader finds none.
+    pub(super) base: Option<String>,
+}
+
+/// Our reader knows today's values; a vector for those who know more is none of its business.
+fn is_of_tomorrow(one: &Expanded<'_>) -> bool {
+    one.recipe.requires.iter().any(|feature| feature == "embedding")
+}
+
 fn is_refused(step: &Step) -> bool {
     matches!(claim(&step.expect), Some(Claim::Wrong(_)))
 }
@@ -71,8 +101,7 @@ fn claim(expect: &Expect) -> Option<Claim<'_>> {
 }
 
 fn objection(one: &Expanded<'_>, step: &Step, spec: Spec) -> Option<String> {
-    // Our reader knows today's values; a vector for those who know more is none of its business.
-    if one.recipe.requires.iter().any(|feature| feature == "embedding") {
+    if is_of_tomorrow(one) {
         return None;
     }
     let part = step.parts.first().filter(|_| step.parts.len() == 1)?;
