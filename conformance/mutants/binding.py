@@ -1,7 +1,7 @@
 """A server and a client of the HTTP binding that are wrong on purpose, as an adapter: `python3 binding.py [SWITCH]`.
 
 Without a switch they are right. Each switch breaks one requirement; `binding.yaml` says which, and
-`tests/binding_mutants.rs` wants a missed check for it. Standard library alone; HTTP/1.1 alone. For TLS, `AVP_MUTANT_TLS` names a
+`tests/mutants.rs` wants a missed check for it. Standard library alone; HTTP/1.1 alone. For TLS, `AVP_MUTANT_TLS` names a
 folder with `certificate.pem` and `key.pem`. `--list` names the switches.
 """
 
@@ -213,7 +213,8 @@ class Server:
                 raise Refused(429, "transport", "too many requests")
         if path.endswith("/transmit"):
             self.check_headers(headers, "application/avp+binary")
-            return await self.transmit(await self.body(reader, headers, header_first=True))
+            answer = self.transmitted(reader, headers)
+            return await (self.like_the_last(answer) if wrong("statuses-mixed-up") else answer)
         self.check_headers(headers, "application/json")
         body = await self.body(reader, headers, header_first=False)
         return (self.handshake if path.endswith("/handshake") else self.text)(body)
@@ -300,15 +301,13 @@ class Server:
         if time.monotonic() > self.sessions[session]:
             raise Refused(409, "session_expired", "the session has ended")
 
-    async def transmit(self, body):
-        if wrong("statuses-mixed-up"):
-            return await self.transmit_by_status(body)
-        return await self.received(body)
+    async def transmitted(self, reader, headers):
+        return await self.transmit(await self.body(reader, headers, header_first=True))
 
-    async def transmit_by_status(self, body):
+    async def like_the_last(self, answer):
         """Answers all that come at a time like the last of them."""
         try:
-            self.last = await self.received(body)
+            self.last = await answer
         except Refused as refused:
             self.last = refused
         await asyncio.sleep(0.02)
@@ -316,7 +315,7 @@ class Server:
             raise self.last
         return self.last
 
-    async def received(self, body):
+    async def transmit(self, body):
         try:
             session, payload = decode(body)
         except Refused:

@@ -98,6 +98,20 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
     ),
     mutant!(
+        "encode-extra-object-as-fault",
+        "lets an error of its own through where an extra value is an object",
+        tell | asked,
+        told | {
+            let extra = asked.args().get("metadata").and_then(|metadata| metadata.get("extra"));
+            let mut values = extra.and_then(Value::as_object).into_iter().flat_map(Map::values);
+            if asked.op() == "encode" && values.any(Value::is_object) {
+                told.json.retain(|name, _| name != "ok" && name != "err");
+                told.json.insert("fault".to_owned(), "an object has no method `encode`".into());
+                told.parts.clear();
+            }
+        }
+    ),
+    mutant!(
         "encode-unknown-level-is-none",
         "takes a level of compression that it does not know for none",
         ask | frame | {
