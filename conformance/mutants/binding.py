@@ -1,13 +1,14 @@
 """A server and a client of the HTTP binding that are wrong on purpose, as an adapter: `python3 binding.py [SWITCH]`.
 
 Without a switch they are right. Each switch breaks one requirement; `binding.yaml` says which, and
-`tests/binding_mutants.rs` wants a missed check for it. Standard library alone; HTTP/1.1 alone. For TLS, `AVP_MUTANT_TLS` names a
+`tests/mutants.rs` wants a missed check for it. Standard library alone; HTTP/1.1 alone. For TLS, `AVP_MUTANT_TLS` names a
 folder with `certificate.pem` and `key.pem`. `--list` names the switches.
 """
 
 import asyncio
 import base64
 import http.client
+import http.server
 import ipaddress
 import json
 import os
@@ -30,13 +31,14 @@ SWITCHES = (
     "strict-ignored version-ignored token-unchecked token-prefix token-for-transmit-only html-answers "
     "handler-result-lost v1-served answers-mixed-up one-for-all-answers http1-refused whole-body-first "
     "announcement-ignored no-limit limit-too-low rate-ignored log-raw log-hex log-base64 log-numbers log-refused "
-    "log-traceback old-tls tls-1-2-only expired-session-taken lives-on "
+    "log-traceback old-tls tls-1-2-only expired-session-taken lives-on compressed-refused cache-refused "
+    "statuses-mixed-up "
     # --- the client
     "no-version-header another-version no-agent-id octet-stream json-as-text hello-without-identity mode-as-told "
     "own-session-id status-ignored status-untold refused-as-transport lost-answer-ignored handshake-without-identity "
     "double-slash no-timeout token-forgotten token-everywhere message-rewrapped http-everywhere loopback-always "
     "loopback-never loopback-by-prefix redirect-followed certificates-unchecked roots-ignored talked-down "
-    "tls-1-2-offered"
+    "tls-1-2-offered mode-always-latent mode-always-text no-common-ground-refused"
 ).split()
 
 SWITCH = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -211,7 +213,8 @@ class Server:
                 raise Refused(429, "transport", "too many requests")
         if path.endswith("/transmit"):
             self.check_headers(headers, "application/avp+binary")
-            return await self.transmit(await self.body(reader, headers, header_first=True))
+            answer = self.transmitted(reader, headers)
+            return await (self.like_the_last(answer) if wrong("statuses-mixed-up") else answer)
         self.check_headers(headers, "application/json")
         body = await self.body(reader, headers, header_first=False)
         return (self.handshake if path.endswith("/handshake") else self.text)(body)
@@ -298,6 +301,20 @@ class Server:
         if time.monotonic() > self.sessions[session]:
             raise Refused(409, "session_expired", "the session has ended")
 
+    async def transmitted(self, reader, headers):
+        return await self.transmit(await self.body(reader, headers, header_first=True))
+
+    async def like_the_last(self, answer):
+        """Answers all that come at a time like the last of them."""
+        try:
+            self.last = await answer
+        except Refused as refused:
+            self.last = refused
+        await asyncio.sleep(0.02)
+        if isinstance(self.last, Refused):
+            raise self.last
+        return self.last
+
     async def transmit(self, body):
         try:
             session, payload = decode(body)
@@ -305,6 +322,10 @@ class Server:
             if wrong("log-refused"):
                 self.log.append(repr(body))
             raise
+        if wrong("compressed-refused") and body[3] & 1:
+            raise Refused(415, "decode", "compressed")
+        if wrong("cache-refused") and len(payload) > 17 and b"\x38\x01" in body[12:-len(payload)]:
+            raise Refused(415, "decode", "a cache")
         self.in_session(session)
         if wrong("log-raw"):
             self.log.append(payload.decode("latin-1"))
@@ -371,7 +392,27 @@ def connection_to(url, args):
     allowed = is_loopback(host) and args.get("insecure_loopback", wrong("loopback-always"))
     if wrong("loopback-never") or not (allowed or wrong("http-everywhere")):
         raise Failed("configuration", "plain HTTP")
+    if host.endswith(".test"):
+        # Whoever gets here would have sent it. The other machine does not exist, so one that listens stands in for it.
+        host, port = "127.0.0.1", stand_in()
     return http.client.HTTPConnection(host, port, timeout=timeout), parts.path
+
+
+def stand_in():
+    """The port of a machine that takes whatever it is sent."""
+    class Taker(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Taker)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    return server.server_port
 
 
 def client_tls(args):
@@ -446,6 +487,12 @@ def call(args, spec, message):
         mode = "LATENT" if same else "JSON"
         if wrong("mode-as-told"):
             mode = body.get("mode", mode)
+        if wrong("no-common-ground-refused") and mode == "JSON":
+            raise Failed("handshake", "no model in common")
+        if wrong("mode-always-latent"):
+            mode = "LATENT"
+        if wrong("mode-always-text"):
+            mode = "JSON"
         session = secrets.token_hex(16) if wrong("own-session-id") else body.get("session_id", "")
         return {"status": status, "mode": mode, "session_id": session}
     if action == "transmit":
@@ -471,7 +518,9 @@ def pem_path(name):
 
 def hello():
     has_tls = "AVP_MUTANT_TLS" in os.environ
-    features = {"h2c": False, "h2": False, "tls": has_tls, "client_h2": False, "zstd": False}
+    features = {"h2c": False, "h2": False, "tls": has_tls, "client_h2": False}
+    # A payload that is compressed is passed on as it is; whoever says nothing about it is not asked.
+    features["zstd"] = wrong("compressed-refused")
     return {
         "acp": 1, "name": "http-mutant", "specs": ["0.2", "0.4"], "ops": ["serve", "unserve", "call", "logs"],
         "features": features,

@@ -271,6 +271,46 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
     ),
     mutant!(
+        "store-default-ttl-minute",
+        "keeps contexts for a minute",
+        ask | frame | {
+            if frame.op() == "store_script" && frame.args().get("ttl").is_none_or(Value::is_null) {
+                frame.args_mut().insert("ttl".to_owned(), 60.into());
+            }
+        }
+    ),
+    mutant!(
+        "store-keys-folded",
+        "takes keys that differ in case alone for one",
+        ask | frame | {
+            steps(frame, |step| {
+                if let Some(key) = step.get("key").and_then(Value::as_str).map(str::to_lowercase) {
+                    step["key"] = key.into();
+                }
+            });
+        }
+    ),
+    mutant!(
+        "store-expired-is-an-error",
+        "fails where a context has ended",
+        tell | asked,
+        told | {
+            let steps = asked.args().get("steps").and_then(Value::as_array);
+            let mut ends = std::collections::BTreeMap::new();
+            for step in steps.into_iter().flatten().filter(|_| asked.op() == "store_script") {
+                let ttl = step.get("ttl").or_else(|| asked.args().get("ttl")).and_then(Value::as_f64);
+                let (at, key) = (step["at"].as_f64().unwrap_or(0.0), step["key"].to_string());
+                match step["do"].as_str() {
+                    Some("store") => drop(ends.insert(key, at + ttl.unwrap_or(300.0))),
+                    Some("get") if ends.get(&key).is_some_and(|end| at >= *end) => {
+                        told.become_err("session_expired");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    ),
+    mutant!(
         "store-lost-update",
         "loses a context under concurrent use",
         tell | asked,
@@ -285,14 +325,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
 ];
 
 /// Changes the message that `context_to_bytes` wrote.
-fn edit_written(asked: &Frame, told: &mut Frame, change: impl FnOnce(&mut Wire)) {
+pub(crate) fn edit_written(asked: &Frame, told: &mut Frame, change: impl FnOnce(&mut Wire)) {
     if asked.op() == "context_to_bytes" {
         edit(told, change);
     }
 }
 
 /// Changes the message that `context_from_bytes` is to read.
-fn edit_read(asked: &mut Frame, change: impl FnOnce(&mut Wire)) {
+pub(crate) fn edit_read(asked: &mut Frame, change: impl FnOnce(&mut Wire)) {
     if asked.op() == "context_from_bytes" {
         edit(asked, change);
     }

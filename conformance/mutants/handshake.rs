@@ -222,19 +222,19 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
 ];
 
-fn side<'a>(frame: &'a Frame, name: &str) -> &'a Map<String, Value> {
+pub(crate) fn side<'a>(frame: &'a Frame, name: &str) -> &'a Map<String, Value> {
     static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     frame.args().get(name).and_then(Value::as_object).unwrap_or(&EMPTY)
 }
 
-fn side_mut<'a>(frame: &'a mut Frame, name: &str) -> Option<&'a mut Map<String, Value>> {
+pub(crate) fn side_mut<'a>(frame: &'a mut Frame, name: &str) -> Option<&'a mut Map<String, Value>> {
     if frame.op() != "resolve" {
         return None;
     }
     frame.args_mut().get_mut(name)?.as_object_mut()
 }
 
-fn text<'a>(side: &'a Map<String, Value>, key: &str) -> &'a str {
+pub(crate) fn text<'a>(side: &'a Map<String, Value>, key: &str) -> &'a str {
     side.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

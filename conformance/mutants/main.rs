@@ -6,10 +6,14 @@
 
 mod api;
 mod appetite;
+mod borders;
+mod caches;
 mod calibrate;
+mod chunks;
 mod context;
 #[cfg(feature = "model")]
 mod crossing;
+mod damage;
 mod decoder;
 #[cfg(feature = "model")]
 mod easy;
@@ -17,6 +21,7 @@ mod encoder;
 mod frame;
 mod handshake;
 mod hash;
+mod identity;
 mod inflate;
 #[cfg(feature = "model")]
 mod injection;
@@ -31,9 +36,13 @@ mod planted;
 mod project;
 mod realign;
 mod relations;
+mod resolver;
 mod rows;
 mod session;
+mod smallest;
 mod soft;
+mod tensor;
+mod text;
 mod through;
 mod validate;
 #[cfg(feature = "model")]
@@ -143,6 +152,15 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         loophole::MUTANTS,
         relations::MUTANTS,
         appetite::MUTANTS,
+        caches::MUTANTS,
+        identity::MUTANTS,
+        resolver::MUTANTS,
+        text::MUTANTS,
+        tensor::MUTANTS,
+        chunks::MUTANTS,
+        borders::MUTANTS,
+        damage::MUTANTS,
+        smallest::MUTANTS,
         #[cfg(feature = "model")]
         model::MUTANTS,
         #[cfg(feature = "model")]

@@ -44,6 +44,30 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
     ),
     mutant!(
+        "map-found-unseen",
+        "tells where a map would lie without a look whether it lies there",
+        tell | asked,
+        told | {
+            if asked.op() == "map_find"
+                && let Some(folder) = cache(asked)
+                && let Some(ok) = told.ok_mut()
+            {
+                let file = folder.join(format!("{}.safetensors", named_in(asked)));
+                ok.insert("file".to_owned(), file.to_string_lossy().into());
+            }
+        }
+    ),
+    mutant!(
+        "map-empty-for-none",
+        "loads an empty map where there is none",
+        tell | asked,
+        told | {
+            if asked.op() == "map_load" && told.is_ok() && !holds_map(told) {
+                told.become_ok(json!({"map": {"method": "vocab_mediated", "anchor_count": 0}}), &[]);
+            }
+        }
+    ),
+    mutant!(
         "map-never-found",
         "finds no map",
         tell | asked,

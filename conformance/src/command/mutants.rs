@@ -13,7 +13,7 @@ use avp_conformance::{
     glob::{Glob, nearest},
     kill::{
         Bench, Group, KillError, Mutant, PYTHON, Redundancy, SWITCHBOARD, Standing, Switchboard, Trial,
-        markdown, must_vectors, mutants as all_mutants, try_all,
+        kills, markdown, must_vectors, mutants as all_mutants, try_all,
     },
 };
 use clap::Args;
@@ -223,17 +223,13 @@ fn table(trials: &[Trial]) -> String {
 fn redundant(trials: &[Trial]) -> anyhow::Result<Vec<String>> {
     let list = Redundancy::embedded().context("redundant.yaml")?;
     let must = must_vectors(&suite::vectors()?);
-    let mut kills: BTreeMap<&str, usize> = BTreeMap::new();
-    for id in trials.iter().filter_map(Trial::caught).flat_map(|caught| &caught.vectors) {
-        *kills.entry(id).or_insert(0) += 1;
-    }
+    let kills = kills(trials);
     let killing = must.iter().filter(|id| kills.contains_key(id.as_str())).count();
     eprintln!("{killing} of {} vectors of weight MUST kill a mutant", must.len());
     let proposal = list.proposal(&must, &kills);
     if !proposal.is_empty() {
         console::print(&serde_yaml::to_string(&proposal)?)?;
     }
-    // What only a runtime for language models would miss can't be known without one.
     let wrong = list.wrong(&must, &kills);
     let unique: BTreeSet<String> = wrong.into_iter().collect();
     Ok(unique.into_iter().collect())

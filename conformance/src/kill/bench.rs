@@ -14,7 +14,8 @@ use crate::event::{Event, NoAnnotations};
 use crate::schedule::{ProbePolicy, RunError, RunOptions, run};
 use crate::vector;
 
-/// The one case of the binding that differs between the dialects: the others are asked in the newer one alone.
+/// The one case of the binding that both dialects have and that differs between them: the others are asked in the newer one
+/// where it has them, and in the older one where it has not.
 const OLD_PATH: &str = "http/old-path";
 
 /// Servers and clients wait most of their time, on machines that are busy: a timeout must mean what a case is about. Not
@@ -57,7 +58,10 @@ impl Bench {
         }
         let mut cases = vector::cases()?;
         let of_the_binding = |case: &&Case| case.id.starts_with("http/") || case.id.starts_with("sec/");
-        let in_one_dialect = |case: &&Case| case.spec == Spec::V04 || case.id == OLD_PATH;
+        let newer: BTreeSet<&str> =
+            cases.iter().filter(|case| case.spec == Spec::V04).map(|case| case.id.as_str()).collect();
+        let in_one_dialect =
+            |case: &&Case| case.spec == Spec::V04 || case.id == OLD_PATH || !newer.contains(case.id.as_str());
         let binding: Vec<Case> =
             cases.iter().filter(of_the_binding).filter(in_one_dialect).cloned().collect();
         // Models, and what stands in for them, are in no recipe.

@@ -14,7 +14,7 @@ mod trial;
 pub use self::bench::{Bench, try_all};
 pub use self::markdown::{markdown, stale};
 pub use self::mutant::{Fate, Group, Mutant, Stopped, mutants};
-pub use self::redundancy::{Redundancy, Redundant, must_vectors};
+pub use self::redundancy::{Redundancy, Redundant, kills, must_vectors};
 pub use self::switchboard::{PYTHON, SWITCHBOARD, Switchboard};
 pub use self::trial::{Caught, Miss, Standing, Trial};
 

@@ -91,12 +91,15 @@ impl Mutant {
         }
         match self.name.split('-').next().unwrap_or_default() {
             "encode" => &["encode"],
+            "sized" => &["encode_sized"],
+            "hybrid" => &["encode_hybrid"],
+            "method" => &["projection_method"],
             "decode" => &["decode"],
             "stream" => &["decode_stream"],
             "kv" => &["kv_encode", "kv_decode", "kv_size"],
             "hash" => &["model_hash", "tokenizer_hash"],
             "resolve" => &["resolve"],
-            "identity" => &["identity_encode", "identity_extract"],
+            "identity" => &["identity_encode", "identity_decode", "identity_extract"],
             "hello" => &["hello_encode", "hello_decode"],
             "session" => &["session_script", "session_stress"],
             "context" => &["context_to_bytes", "context_from_bytes"],

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::trial::Trial;
 use crate::case::{Case, Level, Source};
 use crate::glob::Glob;
 use crate::requirement::Catalogue;
@@ -41,6 +42,17 @@ pub fn must_vectors(cases: &[Case]) -> BTreeSet<String> {
         matches!(case.source, Source::Vector { .. }) && level_of(case, catalogue) == Level::Must
     };
     cases.iter().filter(must).map(|case| case.id.clone()).collect()
+}
+
+/// Of each vector that kills, how many mutants it kills.
+///
+/// Language models are in no recipe, so mutants of models kill none: the table is the same with and without them.
+pub fn kills(trials: &[Trial]) -> BTreeMap<&str, usize> {
+    let mut kills = BTreeMap::new();
+    for id in trials.iter().filter_map(Trial::caught).flat_map(|caught| &caught.vectors) {
+        *kills.entry(id.as_str()).or_insert(0) += 1;
+    }
+    kills
 }
 
 impl Redundancy {
