@@ -14,6 +14,7 @@ use crate::tensor::matrix;
 use crate::tensor::quantised::QuantisedMatrix;
 use crate::tensor::soft_rows::soft_rows;
 use crate::tensor::token_panels::{TokenPanels, WeightRows};
+use crate::tensor::wide_products::wide_products;
 use crate::transfer::Embedding;
 use crate::wire::DataType;
 
@@ -163,17 +164,12 @@ impl Matrix {
         })
     }
 
-    /// x · Mᵀ in f32, [n, cols] → [n, rows].
+    /// x · Mᵀ, [n, cols] → [n, rows]: on the host with sums in f64, on a card in f32.
     pub(super) fn products(&self, x: &[f32]) -> Result<Vec<f32>> {
         match self {
-            Self::Host(matrix) if x.len() == matrix.cols => Ok(mat_vec(matrix, x)),
-            Self::Host(matrix) => {
-                Ok(TokenPanels::from_rows(x, matrix.cols).product(matrix, matrix.rows).into_rows())
-            }
-            // Of a vector that is rounded, no product would be one in f32.
+            Self::Host(matrix) => Ok(wide_products(matrix, matrix.rows, x, matrix.cols)),
             Self::Quantised(matrix) => {
-                let rows = QuantisedMatrix::rows(matrix);
-                Ok(TokenPanels::from_rows(x, matrix.cols()).product(&**matrix, rows).into_rows())
+                Ok(wide_products(&**matrix, QuantisedMatrix::rows(matrix), x, matrix.cols()))
             }
             Self::Device(matrix) => {
                 let cols = matrix.dims()[1];

@@ -11,6 +11,8 @@ pub(crate) mod soft_rows;
 #[cfg(feature = "model")]
 pub(crate) mod token_panels;
 mod view;
+#[cfg(feature = "model")]
+pub(crate) mod wide_products;
 
 pub use convert::{convert, decode_f32, encode_f32};
 pub use view::TensorView;
