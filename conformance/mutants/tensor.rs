@@ -110,10 +110,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                 let value = f16::from_f32(bf16::from_le_bytes(*two).to_f32());
                 *two = bf16::from_f32(value.to_f32()).to_le_bytes();
             };
-            if dtype(asked) == "BFLOAT16" {
-                if let Some(bytes) = both(asked, told) {
-                    bytes.as_chunks_mut().0.iter_mut().for_each(detour);
-                }
+            if dtype(asked) == "BFLOAT16"
+                && let Some(bytes) = both(asked, told)
+            {
+                bytes.as_chunks_mut().0.iter_mut().for_each(detour);
             }
         }
     ),
@@ -189,10 +189,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "stores int8 as an unsigned byte with zero at 128",
         tell | asked,
         told | {
-            if dtype(asked) == "INT8" {
-                if let Some(bytes) = both(asked, told) {
-                    bytes.iter_mut().for_each(|byte| *byte ^= 0x80);
-                }
+            if dtype(asked) == "INT8"
+                && let Some(bytes) = both(asked, told)
+            {
+                bytes.iter_mut().for_each(|byte| *byte ^= 0x80);
             }
         }
     ),
@@ -239,22 +239,22 @@ fn by_columns(bytes: &mut Vec<u8>, shape: &[usize]) {
 
 /// Changes the bits of every float32, written or read.
 fn each_float32(asked: &Frame, told: &mut Frame, change: impl Fn(u32) -> u32) {
-    if dtype(asked) == "FLOAT32" {
-        if let Some(bytes) = both(asked, told) {
-            for four in bytes.as_chunks_mut().0 {
-                *four = change(u32::from_le_bytes(*four)).to_le_bytes();
-            }
+    if dtype(asked) == "FLOAT32"
+        && let Some(bytes) = both(asked, told)
+    {
+        for four in bytes.as_chunks_mut().0 {
+            *four = change(u32::from_le_bytes(*four)).to_le_bytes();
         }
     }
 }
 
 /// Changes every float16, written or read.
 fn each_float16(asked: &Frame, told: &mut Frame, change: impl Fn(f16) -> f16) {
-    if dtype(asked) == "FLOAT16" {
-        if let Some(bytes) = both(asked, told) {
-            for two in bytes.as_chunks_mut().0 {
-                *two = change(f16::from_le_bytes(*two)).to_le_bytes();
-            }
+    if dtype(asked) == "FLOAT16"
+        && let Some(bytes) = both(asked, told)
+    {
+        for two in bytes.as_chunks_mut().0 {
+            *two = change(f16::from_le_bytes(*two)).to_le_bytes();
         }
     }
 }
