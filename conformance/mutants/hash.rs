@@ -63,6 +63,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
     ),
     mutant!(
+        "hash-values-as-text",
+        "makes a text of every value before it hashes, so that 1 and \"1\" are the same",
+        tell | asked,
+        told | {
+            rehash(asked, told, |config| write(&as_text(config), &Style::RIGHT));
+        }
+    ),
+    mutant!(
         "hash-upper-case",
         "writes the digest in upper case",
         tell | asked,
@@ -186,6 +194,16 @@ fn plain_numbers(value: &Value) -> bool {
         Value::Array(items) => items.iter().all(plain_numbers),
         Value::Object(members) => members.values().all(plain_numbers),
         _ => true,
+    }
+}
+
+/// The same with a text in place of every number, truth value and null.
+fn as_text(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(as_text).collect(),
+        Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), as_text(value))).collect(),
+        Value::String(_) => value.clone(),
+        other => other.to_string().into(),
     }
 }
 
