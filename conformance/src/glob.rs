@@ -30,11 +30,19 @@ impl Glob {
         !self.text.contains(['*', '?'])
     }
 
+    /// What every name that fits begins with: the pattern up to its first wildcard.
+    pub fn prefix(&self) -> &str {
+        &self.text[..self.text.find(['*', '?']).unwrap_or(self.text.len())]
+    }
+
     /// Whether the whole of `name` fits.
     pub fn matches(&self, name: &str) -> bool {
         // A baseline holds hundreds of patterns against hundreds of thousands of names; most differ in their first letters.
-        let Some(wildcard) = self.text.find(['*', '?']) else { return self.text == name };
-        let (plain, pattern) = self.text.split_at(wildcard);
+        let plain = self.prefix();
+        let pattern = &self.text[plain.len()..];
+        if pattern.is_empty() {
+            return self.text == name;
+        }
         let Some(name) = name.strip_prefix(plain) else { return false };
         let pattern: Vec<char> = pattern.chars().collect();
         // Which prefixes of the pattern fit the part of the name that has been read: linear in both, whatever the

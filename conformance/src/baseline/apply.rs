@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 use super::{Baseline, Date, Entry, Kind, Pattern};
 use crate::{
@@ -48,6 +49,18 @@ impl Seen {
 
     pub(super) fn unselected(&self) -> &[String] {
         &self.unselected
+    }
+
+    /// The cases that a pattern speaks for. Keys are in order, so that only those are looked at that begin as it does:
+    /// hundreds of patterns are held against tens of thousands of cases.
+    fn fitting<'s>(
+        &'s self,
+        pattern: &'s Pattern,
+    ) -> impl Iterator<Item = (&'s String, &'s BTreeMap<String, Outcome>)> {
+        let prefix = pattern.prefix();
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let near = self.cases.range::<str, _>(from).take_while(move |(key, _)| key.starts_with(prefix));
+        near.filter(|(key, _)| pattern.fits_case(key))
     }
 
     /// The checks of a case by name.
@@ -165,7 +178,10 @@ impl Baseline {
         for (index, entry) in self.entries.iter().enumerate() {
             let expired = entry.until.is_some_and(|until| today >= until);
             let (mut found, mut ran) = (0, false);
-            for (key, checks) in seen.cases() {
+            // A case that two of its patterns speak for is one.
+            let cases: BTreeMap<_, _> =
+                entry.patterns.iter().flat_map(|pattern| seen.fitting(pattern)).collect();
+            for (key, checks) in cases {
                 let fitting: Vec<_> = checks.iter().filter(|(name, _)| entry.fits(key, name)).collect();
                 if fitting.is_empty() {
                     continue;
@@ -253,16 +269,15 @@ impl Entry {
     fn unmatched(&self, seen: &Seen) -> Vec<Problem> {
         let fits_something = |pattern: &&Pattern| {
             let fits_seen =
-                seen.cases().iter().any(|(key, checks)| checks.keys().any(|name| pattern.fits(key, name)));
+                seen.fitting(pattern).any(|(key, checks)| checks.keys().any(|name| pattern.fits(key, name)));
             fits_seen || seen.unselected.iter().any(|key| pattern.fits_case(key))
         };
         // A case that was not run, or that died on the way, lacks the checks that it usually has.
         let cut_short = |pattern: &&Pattern| {
-            seen.cases().iter().any(|(key, checks)| {
-                pattern.fits_case(key)
-                    && checks.values().any(|outcome| {
-                        matches!(outcome, Outcome::NotApplicable | Outcome::Crash | Outcome::Timeout)
-                    })
+            seen.fitting(pattern).any(|(_, checks)| {
+                checks.values().any(|outcome| {
+                    matches!(outcome, Outcome::NotApplicable | Outcome::Crash | Outcome::Timeout)
+                })
             })
         };
         let wrong: Vec<&Pattern> =

@@ -127,6 +127,11 @@ impl Pattern {
         &self.text
     }
 
+    /// What the key of every case that it speaks for begins with.
+    pub fn prefix(&self) -> &str {
+        self.case.prefix()
+    }
+
     /// Whether it speaks for the case `id@spec`, whatever the check.
     pub fn fits_case(&self, key: &str) -> bool {
         let named = if self.case.as_str().contains('@') { key } else { key.split('@').next().unwrap_or(key) };

@@ -176,3 +176,18 @@ fn several_steps_count_by_the_worst() {
     let baseline = Baseline { entries: vec![entry("a/b#accepts", Kind::Fail)] };
     assert_eq!(baseline.apply(&seen, day(TODAY)).expected(), 1);
 }
+
+proptest::proptest! {
+    /// The cases that lie where a pattern begins are all those that it fits.
+    #[test]
+    fn a_pattern_finds_every_case_that_it_fits(
+        pattern in "[ab/*?]{0,6}(@(0\\.4|\\*))?(#r)?",
+        keys in proptest::collection::vec("[ab]{1,2}/[ab]{1,3}@0\\.[24]", 0..30),
+    ) {
+        let rows: Vec<_> = keys.iter().map(|key| (key.as_str(), "rejects", Outcome::Fail)).collect();
+        let (seen, pattern) = (seen(&rows), Pattern::new(&pattern));
+        let found: Vec<&String> = seen.fitting(&pattern).map(|(key, _)| key).collect();
+        let fits: Vec<&String> = seen.cases.keys().filter(|key| pattern.fits_case(key)).collect();
+        proptest::prop_assert_eq!(found, fits);
+    }
+}
