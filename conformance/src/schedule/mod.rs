@@ -161,19 +161,19 @@ fn work(
         for number in 0..all {
             let sender = sender.clone();
             let mut worker = Worker::new(shared, sender, child.take());
-            let (peers, rest) = (&peers, &rest);
+            // The patient ones are there to wait. Beside them nobody who could work begins by waiting.
+            let queues = match patient {
+                0 => vec![(&peers, plan.peers), (&rest, units.len())],
+                _ if number < patient => vec![(&peers, plan.peers)],
+                _ => vec![(&rest, units.len()), (&peers, plan.peers)],
+            };
             scope.spawn(move || {
-                while !halt.halted()
-                    && let Some(unit) = units[..plan.peers].get(peers.fetch_add(1, Ordering::Relaxed))
-                {
-                    worker.run(unit);
-                }
-                // The patient ones were there to wait.
-                while number >= patient
-                    && !halt.halted()
-                    && let Some(unit) = units.get(rest.fetch_add(1, Ordering::Relaxed))
-                {
-                    worker.run(unit);
+                for (next, end) in queues {
+                    while !halt.halted()
+                        && let Some(unit) = units[..end].get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        worker.run(unit);
+                    }
                 }
                 worker.close();
             });

@@ -1,6 +1,6 @@
 //! The matrix as one page that needs nothing else.
 //!
-//! Whatever came from an implementation passes `escape`; [`page`] is what keeps the rest from running.
+//! Whatever came from an implementation passes `escape`; `page` is what keeps the rest from running.
 
 mod overview;
 mod readings;

@@ -1,7 +1,7 @@
 //! Events → one page that needs nothing else.
 //!
 //! Everything is there without a script: rows are `details` that a browser opens. The script filters them. Whatever an
-//! adapter said passes `escape`; [`page`] is what keeps the rest from running.
+//! adapter said passes `escape`; `page` is what keeps the rest from running.
 
 mod dump;
 mod escape;
