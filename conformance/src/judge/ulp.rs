@@ -14,6 +14,9 @@ use crate::oracle::Matrix;
 /// or are left out. A unit of that zero would be the least number that there is.
 const TERM: f64 = 1.0;
 
+/// Beyond such a part of a scalar, what is allowed around it makes it a range.
+const RANGE: f64 = 1e-4;
+
 /// How far the numbers of the answers are from the oracle's, by operation and element type.
 pub fn errors(case: &Case, observed: &[Observed]) -> Vec<UlpErrors> {
     let mut all = Vec::new();
@@ -59,9 +62,8 @@ fn of_expectation(
                     _ => {}
                 }
             }
-            let (name, wanted) = expected.iter().find_map(|(name, value)| {
-                Some((name, value.pointer("/$close/value").and_then(Value::as_f64)?))
-            })?;
+            let (name, wanted) =
+                expected.iter().find_map(|(name, value)| Some((name, exact(value.get("$close")?)?)))?;
             let actual = ok.get(name).and_then(Value::as_f64)?;
             let mut errors = UlpErrors::new(&step.op, Dtype::F32.as_str());
             errors.count((actual - wanted).abs() / unit(wanted.abs().max(TERM), Dtype::F32), key);
@@ -69,6 +71,16 @@ fn of_expectation(
         }
         _ => None,
     }
+}
+
+/// The number that is meant by `$close`, unless so much is allowed around it that it is a range: of seconds, say, which are
+/// others each time.
+fn exact(close: &Value) -> Option<f64> {
+    let number = |name: &str| close.get(name).and_then(Value::as_f64);
+    let wanted = number("value")?;
+    let size = wanted.abs().max(TERM);
+    let allowed = number("abs").unwrap_or_default().max(number("rel").unwrap_or_default() * wanted.abs());
+    (allowed <= RANGE * size).then_some(wanted)
 }
 
 fn of_tensor(step: &Step, close: &CloseTensor, blob: &Blob, key: &str) -> Option<UlpErrors> {
@@ -118,6 +130,16 @@ fn unit(size: f64, dtype: Dtype) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_no_number_to_be_near_to() {
+        use serde_json::json;
+        assert_eq!(exact(&json!({"value": 0, "abs": 1e-4})), Some(0.0));
+        assert_eq!(exact(&json!({"value": 100, "rel": 1e-4})), Some(100.0));
+        assert_eq!(exact(&json!({"value": 1.0, "abs": 1.0})), None);
+        assert_eq!(exact(&json!({"value": 1_000_512, "abs": 500})), None);
+        assert_eq!(exact(&json!({"value": 4_128_768, "rel": 0.03})), None);
+    }
 
     #[test]
     fn units_are_those_of_the_type() {
