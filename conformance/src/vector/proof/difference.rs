@@ -141,8 +141,9 @@ impl Places {
     /// as a number is one.
     fn bytes(&mut self, a: &[u8], b: &[u8], place: &str) {
         let (from, x, y) = middle(a, b);
-        let shorter = a.len().min(b.len());
-        let count = if (x.is_empty() || y.is_empty()) && (from == 0 || from == shorter) {
+        let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+        // Where what was put in front begins as the rest does, the borders of the middle lie elsewhere.
+        let count = if short.len() < long.len() && (long.starts_with(short) || long.ends_with(short)) {
             1
         } else if x.len() == y.len() {
             runs(x, y)

@@ -137,6 +137,13 @@ proptest! {
     }
 }
 
+#[test]
+fn what_is_put_in_front_may_begin_as_the_rest_does() {
+    let (rest, before) = ([0xff, 0xff], [&[0xff][..], &[0; 8]].concat());
+    assert_eq!(of_bytes(&[&before[..], &rest].concat(), &rest), 1);
+    assert_eq!(of_bytes(&[&rest[..], &before].concat(), &rest), 1);
+}
+
 fn count_of_eights(length: usize) -> usize {
     length.div_ceil(8)
 }
