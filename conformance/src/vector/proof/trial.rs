@@ -11,7 +11,8 @@ use super::difference::{Places, Tree};
 use super::request::{references, request};
 
 /// Operations whose answer depends on the request alone, so that what was asked before does not matter. All others keep
-/// something: a server, a store, a file.
+/// something: a server, a store, a file. An operation that is missing here is compared with what came before, which asks
+/// for more than it needs and never for less.
 const PURE: &[&str] = &[
     "assess_transfer",
     "compression_advice",
