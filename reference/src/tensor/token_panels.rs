@@ -305,4 +305,4 @@ fn turn(values: &[f32], width: usize, rows: &mut [f32], features: usize) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::tensor) mod tests;

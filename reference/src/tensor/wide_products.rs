@@ -172,23 +172,10 @@ fn rows_sums<S: Simd, const REGISTERS: usize>(
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
-
     use proptest::prelude::*;
 
     use super::*;
-
-    /// A matrix in f32 as it lies in memory, [rows, cols].
-    struct Plain<'a> {
-        values: &'a [f32],
-        cols: usize,
-    }
-
-    impl WeightRows for Plain<'_> {
-        fn rows<'a>(&'a self, range: Range<usize>, _: &'a mut Vec<f32>) -> &'a [f32] {
-            &self.values[range.start * self.cols..range.end * self.cols]
-        }
-    }
+    use crate::tensor::token_panels::tests::Plain;
 
     fn products(w: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
         wide_products(&Plain { values: w, cols }, w.len() / cols, x, cols)

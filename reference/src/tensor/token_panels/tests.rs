@@ -8,9 +8,9 @@ use super::attention::Attending;
 use super::*;
 
 /// A matrix in f32 as it lies in memory, [out, in].
-struct Plain<'a> {
-    values: &'a [f32],
-    cols: usize,
+pub(in crate::tensor) struct Plain<'a> {
+    pub(in crate::tensor) values: &'a [f32],
+    pub(in crate::tensor) cols: usize,
 }
 
 impl WeightRows for Plain<'_> {
